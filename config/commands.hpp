@@ -1,0 +1,71 @@
+#pragma once
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "config/model.hpp"
+
+// The one table of the language: configuration lines and operational commands, each with its mode, words,
+// typed arguments, help and effect. Parser, `no` forms, running-config, help and completion come from it.
+namespace cgw::config {
+
+enum class Mode : std::uint8_t {
+  Exec,       // host#
+  Config,     // host(config)#
+  Vpn,        // host(config-vpn)#
+  VpnTunnel,  // host(config-vpn-tunnel)#
+  Router,     // host(config-router)#
+  RouterAf,   // host(config-router-af)#
+};
+std::string_view prompt_suffix(Mode m);  // "#", "(config)#", ...
+
+// Where in the model a configuration line acts.
+struct Cursor {
+  Mode mode = Mode::Config;
+  std::string connection;  // in Vpn, VpnTunnel
+  unsigned tunnel = 0;     // in VpnTunnel
+};
+
+using Args = std::vector<std::string>;  // the typed words of the line, in order
+
+// A pattern is words separated by blanks; a word in capitals or angle form is a typed argument:
+//   A.B.C.D  A.B.C.D/M  (1-4294967295)  WORD  LINE...  {choice|choice}  [optional]
+struct Command {
+  Mode mode;
+  std::string_view pattern;
+  std::string_view help;  // one phrase a word, separated by '\n', in the pattern's order
+  // Configuration lines: change the model, or say why not. negated: the line began with "no".
+  Result<void, std::string> (*apply)(Config& c, Cursor& at, const Args& args, bool negated) = nullptr;
+  // Operational commands: the request the daemon (or the shell itself) answers, e.g. "show vpn".
+  std::string_view request = {};
+  bool negatable = false;
+};
+
+std::span<const Command> commands();
+
+struct Match {
+  const Command* command = nullptr;
+  Args args;
+  bool negated = false;
+};
+// FRR's words: "% Unknown command: show bogus", "% Command incomplete: show ip",
+// "% Ambiguous command: sh b"; column: where in the line (0-based) the trouble starts.
+struct NoMatch {
+  std::string text;
+  std::size_t column = 0;
+};
+// Any unambiguous abbreviation matches.
+Result<Match, NoMatch> match(Mode mode, std::string_view line);
+
+struct Completion {
+  std::string word;  // "<cr>" when the line may end here
+  std::string help;
+  bool literal = true;  // can be inserted by Tab
+};
+// What may follow `line`; with a partial last word, what that word may become.
+std::vector<Completion> complete(Mode mode, std::string_view line);
+
+}  // namespace cgw::config

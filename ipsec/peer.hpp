@@ -1,0 +1,141 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/ip.hpp"
+#include "base/note.hpp"
+#include "base/secret.hpp"
+#include "base/time.hpp"
+#include "ipsec/child_sa.hpp"
+#include "ipsec/crypto.hpp"
+
+// IKEv2 towards one peer (RFC 7296): everything between "keep a Child SA up" and the datagrams.
+// Pure: events and time in, actions out. One IkePeer a tunnel; it may hold several IKE SAs for a
+// while (rekey, both sides initiating), exactly one of which is current.
+namespace cgw::ipsec {
+
+struct Identity {
+  enum class Type : std::uint8_t { Ipv4 = 1, Fqdn = 2, Rfc822 = 3, Ipv6 = 5, DerAsn1Dn = 9, KeyId = 11 };
+  Type type = Type::Ipv4;
+  Buffer data;
+
+  static Identity of(const IpAddress& a);
+  static Identity fqdn(std::string_view name);
+  std::string to_string() const;  // printable
+  bool operator==(const Identity&) const = default;
+};
+
+struct PeerConfig {
+  IpAddress local;   // source of our datagrams
+  IpAddress remote;  // the peer's outside address
+  Identity local_id;
+  Identity remote_id;
+  SecretBytes psk;
+  IkeProposals ike = default_ike_proposals();
+  EspProposals esp = default_esp_proposals();
+  // Make the peer believe in a NAT (a NAT_DETECTION_SOURCE_IP that cannot match), so that ESP comes
+  // in UDP: what the userspace data plane needs.
+  bool force_encap = false;
+  bool initiate = true;  // false: wait for the peer
+  std::uint32_t replay_window = 1024;
+  Seconds ike_lifetime{28800};  // hard; rekeyed at 28000 s less up to 10 % jitter, in proportion
+  Seconds child_lifetime{3600};  // hard; rekeyed at 3000 s less up to 10 % jitter, in proportion
+  Seconds dpd_interval{10};      // of silence before an empty INFORMATIONAL asks
+  // A request is sent again after these waits; after the last the peer counts as dead.
+  std::vector<Millis> retransmit{Millis{500}, Millis{1000}, Millis{1500}, Millis{2000}, Millis{3000}};
+  Millis retry_first{1000};  // pause before the next attempt: doubles, with jitter, to retry_max
+  Millis retry_max{10000};
+  Seconds nat_keepalive{20};
+};
+
+// ---- events
+struct Start {};
+// Take all SAs down. tell_peer: with DELETE, sent once, not awaited.
+struct Stop {
+  bool tell_peer = true;
+};
+struct Received {
+  Endpoint local, remote;
+  Buffer message;  // an IKE message; on port 4500 the non-ESP marker is already gone
+};
+// The data path is known to be dead or the operator asks: forget the SAs (DELETE is tried once) and
+// initiate anew at once.
+struct Reestablish {
+  std::string why;
+};
+// Inbound ESP of the current Child SA was seen since the last report: proof of life for DPD.
+struct EspSeen {};
+struct Tick {};
+using Event = std::variant<Start, Stop, Received, Reestablish, EspSeen, Tick>;
+
+// ---- actions, to be carried out in this order
+struct SendDatagram {
+  Endpoint local, remote;  // local port 500 or 4500; on 4500 the shell puts the non-ESP marker in front
+  Buffer message;
+};
+// Accept packets on spi_in. Comes before anything that lets the peer use it.
+struct InstallInbound {
+  ChildSa sa;
+};
+// Send with this SA from now on. Its InstallInbound came before.
+struct UseOutbound {
+  ChildSa sa;
+};
+// Forget both directions.
+struct RemoveChild {
+  Spi spi_in, spi_out;
+};
+struct SendNatKeepalive {
+  Endpoint local, remote;  // one octet 0xff (RFC 3948 2.3)
+};
+enum class PeerState : std::uint8_t { Idle, Connecting, Established };
+std::string_view to_string(PeerState s);
+// Of the peer as a whole; Established: an IKE SA and an installed Child SA.
+struct Moved {
+  PeerState from, to;
+  std::string why;
+};
+using Action = std::variant<SendDatagram, InstallInbound, UseOutbound, RemoveChild, SendNatKeepalive,
+                            Moved, Note>;
+using Actions = std::vector<Action>;
+
+// What `show vpn` tells; a copy, taken after a step.
+struct PeerStatus {
+  PeerState state = PeerState::Idle;
+  std::uint64_t spi_i = 0, spi_r = 0;
+  bool initiator = false;
+  std::optional<IkeSuite> ike_suite;
+  std::optional<TimePoint> ike_established;
+  std::optional<TimePoint> ike_rekey_at;
+  std::optional<ChildSa> child;  // current; without keys (in/out are empty)
+  std::optional<TimePoint> child_installed;
+  std::optional<TimePoint> child_rekey_at;
+  bool nat_local = false, nat_remote = false;
+  std::string last_error;  // words of the last failed attempt; empty since the last success
+  std::uint32_t ike_rekeys = 0, child_rekeys = 0, attempts = 0;
+};
+
+class IkePeer {
+ public:
+  // entropy outlives the peer.
+  IkePeer(PeerConfig config, Entropy& entropy);
+  ~IkePeer();
+  IkePeer(const IkePeer&) = delete;
+  IkePeer& operator=(const IkePeer&) = delete;
+
+  Actions step(TimePoint now, const Event& event);
+  std::optional<TimePoint> next_deadline() const;
+  const PeerStatus& status() const;
+  // Whether a datagram that carries these SPIs (header fields) belongs to one of our IKE SAs.
+  bool owns(std::uint64_t spi_i, std::uint64_t spi_r) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace cgw::ipsec

@@ -1,0 +1,75 @@
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "ipsec/child_sa.hpp"
+#include "kernel/error.hpp"
+
+namespace cgw::kernel {
+
+// Totals of a tunnel's life in this process, monotonic across rekeys.
+struct TunnelCounters {
+  std::uint64_t packets_in = 0, octets_in = 0, packets_out = 0, octets_out = 0;
+  std::map<std::string, std::uint64_t> drops;  // by reason: "replayed", "bad ICV", "no SA", ...
+};
+
+// Where ESP happens. Two kinds behind one interface: XFRM states and policies with an xfrm interface
+// a tunnel, or ESP in UDP over a TUN device in this process.
+class DataPlane {
+ public:
+  virtual ~DataPlane() = default;
+  virtual std::string_view name() const = 0;  // "kernel" | "userspace"
+  // ESP must come in UDP (the userspace plane has no other way in).
+  virtual bool needs_udp_encap() const = 0;
+
+  // Creates the tunnel's interface, or adopts one of this name that is ours (same kind and if_id; for TUN:
+  // a persistent TUN of that name). Leaves it down and without address if new.
+  virtual KernelResult<IfIndex> ensure_interface(const std::string& name, IfId id) = 0;
+  virtual KernelResult<void> remove_interface(const std::string& name, IfId id) = 0;
+
+  virtual KernelResult<void> install_inbound(IfId id, const ipsec::ChildSa& sa) = 0;
+  // Switches what is sent; policies appear with the first SA.
+  virtual KernelResult<void> use_outbound(IfId id, const ipsec::ChildSa& sa) = 0;
+  // Unknown SPIs are fine. Counters of the removed SA stay in the totals. When it was the outbound one in
+  // use, packets are dropped from then on.
+  virtual KernelResult<void> remove_child(IfId id, ipsec::Spi spi_in, ipsec::Spi spi_out) = 0;
+  // SAs of ours that no install_inbound of this process explains (left by an earlier one): removed. Called once
+  // a tunnel has its own Child SA.
+  virtual KernelResult<void> remove_leftovers(IfId id) = 0;
+  virtual KernelResult<TunnelCounters> counters(IfId id) = 0;
+
+  // The userspace plane reads UDP port 4500 itself and hands IKE messages over through this SOCK_DGRAM
+  // socket, each preceded by a RelayHeader; nullopt: the caller reads port 4500 itself.
+  virtual std::optional<int> ike_relay_fd() const { return std::nullopt; }
+};
+
+// In front of every datagram from ike_relay_fd(). Addresses in network order, ports in host order.
+struct RelayHeader {
+  std::uint8_t family = 4;  // 4 | 6
+  std::uint8_t from[16] = {};
+  std::uint8_t to[16] = {};
+  std::uint16_t from_port = 0, to_port = 0;
+};
+
+// What this kernel offers; found by trying (a throw-away SA, a throw-away interface), since ALLOCSPI,
+// NEWPOLICY and UDP_ENCAP succeed on kernels without ESP.
+struct Capability {
+  bool kernel_esp = false;
+  bool xfrm_interface = false;
+  bool tun = false;
+  bool nexthop_objects = false;
+  std::string why_not_kernel;  // "CONFIG_INET_ESP and CONFIG_XFRM_INTERFACE are missing"; empty if usable
+  std::string why_not_userspace;  // "/dev/net/tun: No such file or directory"
+};
+Capability probe_capability();
+
+// udp4500: a bound UDP socket that outlives the plane. The kernel plane sets UDP_ENCAP on it; the userspace
+// plane reads it in a thread of its own.
+KernelResult<std::unique_ptr<DataPlane>> make_xfrm_plane(int udp4500);
+KernelResult<std::unique_ptr<DataPlane>> make_userspace_plane(int udp4500);
+
+}  // namespace cgw::kernel
