@@ -1,0 +1,19 @@
+#pragma once
+#include <memory>
+#include <string>
+
+#include "config/model.hpp"
+#include "kernel/data_plane.hpp"
+
+namespace cgw {
+
+struct ChosenPlane {
+  std::unique_ptr<kernel::DataPlane> plane;
+  std::string reason;  // why this one, for the log and `show vpn`
+};
+
+// `auto`: the kernel's ESP when it has ESP and xfrm interfaces, else userspace; the reason names what is missing.
+// udp4500: see kernel::make_xfrm_plane().
+Result<ChosenPlane, std::string> choose_data_plane(config::DataPlane wanted, int udp4500);
+
+}  // namespace cgw

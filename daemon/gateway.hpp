@@ -1,0 +1,108 @@
+#pragma once
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "daemon/load.hpp"
+#include "daemon/tunnel.hpp"
+
+namespace cgw {
+
+// The joint of the house: tunnels report verdicts and routes, the RIB decides, the plan goes to the kernel, and
+// each tunnel's neighbor is told what it should know. One thread, the io_context's.
+class Gateway {
+ public:
+  struct Change {  // the last move of traffic, for `show vpn`
+    TimePoint at;
+    std::string text;
+  };
+
+  // Opens sockets and netlink, chooses the data plane. The error is one line with the remedy.
+  static Result<std::unique_ptr<Gateway>, std::string> open(boost::asio::any_io_executor executor, Log& log,
+                                                            Loaded loaded);
+  void start();
+  void stop();
+
+  // Read-only, for the state tree.
+  const config::Config& config() const { return loaded_.config; }
+  const std::vector<std::shared_ptr<Tunnel>>& tunnels() const { return tunnels_; }
+  const rib::Rib& rib() const { return rib_; }
+  const kernel::Fib& fib() const { return fib_; }
+  std::string_view plane_name() const { return plane_->name(); }
+  const std::string& plane_reason() const { return plane_reason_; }
+  const std::optional<Change>& last_change() const { return last_change_; }
+  const Tunnel* tunnel_of(rib::ExitId exit) const;
+  // Whether the plan sends anything into this tunnel now.
+  bool active(rib::ExitId exit) const;
+
+ private:
+  struct Parts {
+    IkeEndpoint ike;
+    std::unique_ptr<kernel::DataPlane> plane;
+    std::string plane_reason;
+    kernel::Links links;
+    kernel::Monitor monitor;
+    kernel::Fib fib;
+    kernel::IcmpEcho icmp;
+  };
+  Gateway(boost::asio::any_io_executor executor, Log& log, Loaded loaded, Parts parts);
+
+  void make_tunnels();
+  std::optional<bgp::SessionConfig> session_config(const config::Connection& c, const config::Tunnel& t) const;
+  void add_static_routes();
+
+  void interface_ready(Tunnel& t, const kernel::ExitState& exit);
+  void judged(Tunnel& t, const health::Judgement& before);
+  void clamp_mss();
+  void on_bgp(Tunnel& t, const bgp::Action& action);
+  void learn(Tunnel& t, const bgp::RouteChanges& changes);
+  bool importable(Tunnel& t, const Prefix& prefix);
+  void end_of_rib(Tunnel& t);
+
+  void announce_all();
+  std::vector<bgp::Advertisement> advertisements(const Tunnel& t) const;
+  void publish();
+  void report(const kernel::FibErrors& errors);
+  std::set<rib::ExitId> active_exits() const;
+  void follow_the_peer();
+
+  void wait_icmp();
+  void wait_monitor();
+  void kernel_event(const kernel::Monitor::Event& event);
+  void schedule_resync();
+  void arm_poll();
+  void receive(ipsec::Received datagram);
+  void note(Level level, std::string_view text) { log_.write(level, "cgwd", text); }
+
+  boost::asio::any_io_executor executor_;
+  Log& log_;
+  Loaded loaded_;
+  ipsec::OpenSslEntropy entropy_;
+  IkeEndpoint ike_;
+  std::unique_ptr<kernel::DataPlane> plane_;
+  std::string plane_reason_;
+  kernel::Links links_;
+  kernel::Monitor monitor_;
+  kernel::Fib fib_;
+  kernel::IcmpEcho icmp_;
+  boost::asio::posix::stream_descriptor icmp_ready_, monitor_ready_;
+  boost::asio::steady_timer poll_, resync_, sweep_;
+
+  rib::Rib rib_;
+  std::vector<std::shared_ptr<Tunnel>> tunnels_;  // ExitId n is tunnels_[n-1]
+  std::set<rib::ExitId> active_;
+  std::set<rib::ExitId> end_of_rib_;
+  std::optional<Change> last_change_;
+  std::uint64_t unknown_ike_ = 0;
+  bool swept_ = false;
+  bool resync_pending_ = false;
+  bool stopping_ = false;
+};
+
+}  // namespace cgw

@@ -1,0 +1,43 @@
+#pragma once
+#include <functional>
+#include <string>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+
+#include "base/result.hpp"
+#include "ipsec/peer.hpp"
+
+namespace cgw {
+
+// UDP ports 500 and 4500 (RFC 7296 2.23, RFC 3948): the non-ESP marker, the source address of answers, and the
+// relay of a data plane that reads port 4500 itself. Knows nothing of IKE but its first octets.
+class IkeEndpoint {
+ public:
+  using Receive = std::function<void(ipsec::Received)>;
+
+  // The error is one line that names the port and what may hold it.
+  static Result<IkeEndpoint, std::string> open(boost::asio::any_io_executor executor);
+
+  int nat_t_socket() const { return fd4500_; }
+  // relay_fd: from DataPlane::ike_relay_fd(); -1: port 4500 is read here.
+  void start(Receive receive, int relay_fd);
+
+  // False when the kernel refused it (no route, interface down): the core's retransmission is the remedy.
+  bool send(const ipsec::SendDatagram& d);
+  bool send(const ipsec::SendNatKeepalive& k);
+
+ private:
+  IkeEndpoint(boost::asio::any_io_executor executor, int fd500, int fd4500);
+  void wait(boost::asio::posix::stream_descriptor& from, void (IkeEndpoint::*read)(int));
+  void read_500(int fd);
+  void read_4500(int fd);
+  void read_relay(int fd);
+  void read_socket(int fd, std::uint16_t port);
+
+  int fd500_, fd4500_;
+  boost::asio::posix::stream_descriptor udp500_, udp4500_, relay_;
+  Receive receive_;
+};
+
+}  // namespace cgw

@@ -1,0 +1,18 @@
+#pragma once
+#include <string>
+
+#include "config/config.hpp"
+
+namespace cgw {
+
+struct Loaded {
+  config::Config config;
+  config::Secrets secrets;
+  config::Diagnostics warnings;
+};
+
+// Reads and validates a configuration and the file 'secrets' beside it. A secrets file that others may
+// read is refused.
+Result<Loaded, config::Diagnostics> load(const std::string& config_file);
+
+}  // namespace cgw

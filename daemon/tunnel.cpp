@@ -1,0 +1,327 @@
+#include "daemon/tunnel.hpp"
+
+#include <fmt/format.h>
+
+#include "base/overload.hpp"
+
+namespace cgw {
+namespace {
+
+constexpr auto kStartRetry = std::chrono::seconds(1);
+
+TimePoint now() { return std::chrono::steady_clock::now(); }
+
+health::ProbeConfig probe_config(const config::Tunnel& t) {
+  health::ProbeConfig c;
+  c.interval = t.probe_interval;
+  return c;
+}
+
+health::Parameters health_parameters(const config::Tunnel& t) {
+  health::Parameters p;
+  p.misses = t.probe_misses;
+  return p;
+}
+
+// Proposals were checked when the configuration was read.
+template <class Suite, class Parse>
+std::vector<Suite> suites(const std::vector<std::string>& texts, std::vector<Suite> defaults, Parse parse) {
+  if (texts.empty()) return defaults;
+  std::vector<Suite> out;
+  for (const auto& text : texts) {
+    if (auto suite = parse(text)) out.push_back(*suite);
+  }
+  return out;
+}
+
+ipsec::PeerConfig peer_config(const TunnelSetup& s, const IpAddress& local, bool force_encap) {
+  const config::Tunnel& t = s.config;
+  ipsec::PeerConfig c;
+  c.local = local;
+  c.remote = *t.vpn_gateway_outside;
+  c.local_id = ipsec::Identity::of(t.customer_gateway_outside.value_or(local));
+  c.remote_id = ipsec::Identity::of(*t.vpn_gateway_outside);
+  c.psk = s.psk;
+  c.ike = suites(t.ike_proposals, ipsec::default_ike_proposals(), ipsec::parse_ike_suite);
+  c.esp = suites(t.esp_proposals, ipsec::default_esp_proposals(), ipsec::parse_esp_suite);
+  c.force_encap = force_encap;
+  c.initiate = t.initiate;
+  c.replay_window = t.replay_window;
+  c.ike_lifetime = t.ike_lifetime;
+  c.child_lifetime = t.child_lifetime;
+  c.dpd_interval = t.dpd_interval;
+  return c;
+}
+
+}  // namespace
+
+Tunnel::Tunnel(Equipment equipment, TunnelSetup setup, Observer observer)
+    : equipment_(std::move(equipment)),
+      setup_(std::move(setup)),
+      observer_(std::move(observer)),
+      name_(fmt::format("{} tunnel {}", setup_.connection, setup_.config.number)),
+      timer_(equipment_.executor),
+      retry_(equipment_.executor),
+      prober_(probe_config(setup_.config)),
+      health_(health_parameters(setup_.config)) {}
+
+void Tunnel::start() {
+  try_start();
+  judge();
+}
+
+// Tried again every second: at boot the route to AWS may come later than we do.
+void Tunnel::try_start() {
+  if (stopped_) return;
+  auto ready = prepare_interface();
+  if (ready && !ike_) ready = prepare_ike();
+  if (!ready) {
+    say_once(ready.error());
+    retry_.expires_after(kStartRetry);
+    retry_.async_wait([weak = weak_from_this()](const boost::system::error_code& ec) {
+      const auto self = weak.lock();
+      if (!ec && self) self->try_start();
+    });
+    return;
+  }
+  said_.clear();
+}
+
+Result<void, std::string> Tunnel::prepare_interface() {
+  if (interface_) return {};
+  const config::Tunnel& t = setup_.config;
+  const auto index = equipment_.plane.ensure_interface(t.interface, setup_.if_id);
+  if (!index) return fail("interface " + t.interface + ": " + index.error().to_string());
+  if (mtu_ == 0) {
+    // Before the first SA: what the worst of our proposals leaves.
+    const auto suite = suites(t.esp_proposals, ipsec::default_esp_proposals(), ipsec::parse_esp_suite).front();
+    mtu_ = t.mtu.value_or(ipsec::tunnel_mtu(link_mtu_, false, true, suite));
+  }
+  const auto configured =
+      equipment_.links.configure(*index, *t.customer_gateway_inside, *t.vpn_gateway_inside, mtu_);
+  if (!configured) return fail("interface " + t.interface + ": " + configured.error().to_string());
+  interface_ = *index;
+  link_up_ = true;
+  observer_.interface_ready({.interface = *index, .next_hop = *t.vpn_gateway_inside});
+  if (setup_.bgp && !bgp_) {
+    bgp_ = std::make_shared<BgpTransport>(equipment_.executor, *setup_.bgp, t.interface, equipment_.entropy,
+                                          [this](const bgp::Action& a) { on_bgp(a); });
+    if (const auto ok = bgp_->listen(); !ok) note(Level::Warning, "BGP: " + ok.error());
+  }
+  return {};
+}
+
+Result<void, std::string> Tunnel::prepare_ike() {
+  const config::Tunnel& t = setup_.config;
+  if (t.shutdown) return {};
+  const auto via = equipment_.links.route_to(*t.vpn_gateway_outside);
+  if (!via) {
+    return fail(fmt::format("no way to {}: {}; trying again every second", t.vpn_gateway_outside->to_string(),
+                            via.error().to_string()));
+  }
+  local_ = t.local_address.value_or(via->source);
+  link_mtu_ = via->mtu;
+  ike_ = std::make_unique<ipsec::IkePeer>(peer_config(setup_, *local_, equipment_.plane.needs_udp_encap()),
+                                          equipment_.entropy);
+  step_ike(ipsec::Start{});
+  return {};
+}
+
+void Tunnel::stop(bool tell_peer) {
+  stopped_ = true;
+  if (bgp_) {
+    bgp_->dispatch(bgp::Stop{.cease_subcode = 2, .why = "cgwd stops"});
+    bgp_->shut();
+  }
+  if (ike_ && tell_peer) {
+    const auto actions = ike_->step(now(), ipsec::Stop{.tell_peer = true});
+    for (const auto& a : actions) {
+      if (const auto* d = std::get_if<ipsec::SendDatagram>(&a)) equipment_.ike.send(*d);
+    }
+  }
+  timer_.cancel();
+  retry_.cancel();
+}
+
+void Tunnel::receive(ipsec::Received datagram) {
+  if (ike_ && !stopped_) step_ike(datagram);
+}
+
+void Tunnel::step_ike(const ipsec::Event& event) {
+  const auto actions = ike_->step(now(), event);
+  for (const auto& action : actions) obey(action);
+  arm();
+}
+
+void Tunnel::obey(const ipsec::Action& action) {
+  const auto visitor = Overload{
+      [&](const ipsec::SendDatagram& d) {
+        if (!equipment_.ike.send(d)) note(Level::Debug, "IKE datagram not sent: no route or interface down");
+      },
+      [&](const ipsec::SendNatKeepalive& k) { equipment_.ike.send(k); },
+      [&](const ipsec::InstallInbound& i) {
+        if (const auto ok = equipment_.plane.install_inbound(setup_.if_id, i.sa); !ok) complain(ok.error());
+      },
+      [&](const ipsec::UseOutbound& u) {
+        if (const auto ok = equipment_.plane.use_outbound(setup_.if_id, u.sa); !ok) complain(ok.error());
+        child_ready(u.sa);
+      },
+      [&](const ipsec::RemoveChild& r) {
+        const auto ok = equipment_.plane.remove_child(setup_.if_id, r.spi_in, r.spi_out);
+        if (!ok) complain(ok.error());
+      },
+      [&](const ipsec::Moved& m) { ike_moved(m); },
+      [&](const Note& n) { note(n.level, n.text); },
+  };
+  std::visit(visitor, action);
+}
+
+void Tunnel::child_ready(const ipsec::ChildSa& sa) {
+  adopt_transform(sa);
+  if (!leftovers_removed_) {
+    leftovers_removed_ = true;
+    if (const auto ok = equipment_.plane.remove_leftovers(setup_.if_id); !ok) complain(ok.error());
+  }
+}
+
+// MTU and MSS follow from what was negotiated (AWS names no PMTUD, so nothing else would tell).
+void Tunnel::adopt_transform(const ipsec::ChildSa& sa) {
+  const auto mtu = setup_.config.mtu.value_or(
+      ipsec::tunnel_mtu(link_mtu_, !sa.remote.address.is_v4(), sa.udp_encap, sa.suite));
+  if (mtu == mtu_ || !interface_) return;
+  mtu_ = mtu;
+  if (const auto ok = equipment_.links.set_mtu(*interface_, mtu); !ok) complain(ok.error());
+  observer_.transform_changed();
+}
+
+void Tunnel::ike_moved(const ipsec::Moved& m) {
+  note(Level::Info, fmt::format("IKE {} -> {}: {}", to_string(m.from), to_string(m.to), m.why));
+  if (m.to == ipsec::PeerState::Established) {
+    if (setup_.config.probe) prober_.start(now());
+    if (bgp_) bgp_->dispatch(bgp::Start{});
+    send_probes();
+  } else if (m.from == ipsec::PeerState::Established) {
+    prober_.stop();
+  }
+  judge();
+}
+
+void Tunnel::on_bgp(const bgp::Action& action) {
+  if (const auto* n = std::get_if<Note>(&action)) return note(n->level, "BGP: " + n->text);
+  if (const auto* m = std::get_if<bgp::Moved>(&action)) {
+    const bool matters = m->to == bgp::State::Established || m->from == bgp::State::Established;
+    note(matters ? Level::Info : Level::Debug,
+         fmt::format("BGP {} -> {}: {}", to_string(m->from), to_string(m->to), m->why));
+    if (matters) judge();
+    return;
+  }
+  observer_.bgp(action);
+}
+
+void Tunnel::announce(std::vector<bgp::Advertisement> routes) {
+  if (bgp_ && !stopped_) bgp_->dispatch(bgp::Announce{std::move(routes)});
+}
+
+void Tunnel::send_probes() {
+  if (!interface_) return;
+  const config::Tunnel& t = setup_.config;
+  for (const auto& probe : prober_.tick(now())) {
+    // A refusal (interface down) counts like an answer that does not come.
+    const auto sent = equipment_.icmp.send(*interface_, t.customer_gateway_inside->address, *t.vpn_gateway_inside,
+                                           setup_.probe_tag, probe.sequence);
+    if (!sent) note(Level::Debug, "probe not sent: " + sent.error().to_string());
+  }
+}
+
+void Tunnel::probe_answered(std::uint16_t sequence) {
+  ++replies_;
+  prober_.answered(now(), sequence);
+  judge();
+  arm();
+}
+
+void Tunnel::judge() {
+  const auto* ike = this->ike();
+  health::Evidence e;
+  e.child_sa = ike != nullptr && ike->state == ipsec::PeerState::Established;
+  e.ike_reason = setup_.config.shutdown ? "shut down by configuration" : ike != nullptr ? ike->last_error : said_;
+  e.link_up = link_up_;
+  e.probing = prober_.running();
+  e.probe_ever_answered = prober_.ever_answered();
+  e.probes_missed = prober_.missed_in_a_row();
+  e.rtt = prober_.rtt();
+  e.loss = prober_.loss();
+  e.bgp_configured = bgp_ != nullptr;
+  e.bgp_established = bgp_ && bgp_->session().status().state == bgp::State::Established;
+  const health::Judgement before = health_.judgement();
+  const health::Judgement& after = health_.update(now(), e);
+  if (after.verdict == before.verdict) return;
+  note(after.verdict == health::Verdict::Up ? Level::Info : Level::Warning,
+       fmt::format("{} -> {}: {}", to_string(before.verdict), to_string(after.verdict), after.reason));
+  observer_.judged(before);
+}
+
+void Tunnel::tick() {
+  if (stopped_) return;
+  send_probes();
+  judge();
+  if (ike_ && ike_->next_deadline() && *ike_->next_deadline() <= now()) return step_ike(ipsec::Tick{});
+  arm();
+}
+
+void Tunnel::arm() {
+  if (stopped_) return;
+  std::optional<TimePoint> next;
+  const auto consider = [&](std::optional<TimePoint> at) {
+    if (at && (!next || *at < *next)) next = at;
+  };
+  if (ike_) consider(ike_->next_deadline());
+  consider(prober_.next_deadline());
+  consider(health_.next_deadline());
+  if (!next) {
+    timer_.cancel();
+    return;
+  }
+  timer_.expires_at(*next);
+  timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& ec) {
+    const auto self = weak.lock();
+    if (!ec && self) self->tick();
+  });
+}
+
+void Tunnel::poll() {
+  auto counters = equipment_.plane.counters(setup_.if_id);
+  if (!counters) return;
+  const std::uint64_t arrived = counters->packets_in - counters_.packets_in;
+  const std::uint64_t ours = replies_ - replies_polled_;
+  replies_polled_ = replies_;
+  forwarded_in_ = arrived > ours ? arrived - ours : 0;
+  counters_ = std::move(*counters);
+  if (arrived > 0 && ike_ && !stopped_) step_ike(ipsec::EspSeen{});
+}
+
+void Tunnel::link_changed(const kernel::LinkState& link, bool gone) {
+  if (!interface_ || link.index != *interface_) return;
+  if (gone) {
+    note(Level::Warning, "interface " + link.name + " was deleted; making it again");
+    interface_.reset();
+    link_up_ = false;
+    judge();
+    return try_start();
+  }
+  if (link.up == link_up_) return;
+  link_up_ = link.up;
+  note(Level::Warning, "interface " + link.name + (link.up ? " is up again" : " was set down"));
+  if (link_up_) observer_.interface_ready({.interface = link.index, .next_hop = *setup_.config.vpn_gateway_inside});
+  judge();
+}
+
+void Tunnel::complain(const kernel::KernelError& e) { note(Level::Error, e.to_string()); }
+
+void Tunnel::say_once(std::string text) {
+  if (text == said_) return;
+  note(Level::Warning, text);
+  said_ = std::move(text);
+}
+
+}  // namespace cgw

@@ -1,0 +1,129 @@
+#pragma once
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/asio/steady_timer.hpp>
+
+#include "base/note.hpp"
+#include "bgp/session.hpp"
+#include "config/model.hpp"
+#include "daemon/bgp_transport.hpp"
+#include "daemon/ike_endpoint.hpp"
+#include "daemon/log.hpp"
+#include "health/probe.hpp"
+#include "health/verdict.hpp"
+#include "ipsec/peer.hpp"
+#include "kernel/data_plane.hpp"
+#include "kernel/fib.hpp"
+#include "kernel/icmp.hpp"
+#include "kernel/links.hpp"
+#include "rib/rib.hpp"
+
+namespace cgw {
+
+// What every tunnel works with; owned by the gateway, outlives the tunnels.
+struct Equipment {
+  boost::asio::any_io_executor executor;
+  Log& log;
+  ipsec::Entropy& entropy;
+  IkeEndpoint& ike;
+  kernel::DataPlane& plane;
+  kernel::Links& links;
+  kernel::IcmpEcho& icmp;
+};
+
+struct TunnelSetup {
+  std::string connection;  // id
+  config::Tunnel config;
+  rib::ExitId exit;
+  kernel::IfId if_id;
+  std::uint16_t probe_tag = 0;  // tells this tunnel's echo replies from another's
+  SecretBytes psk;
+  std::optional<bgp::SessionConfig> bgp;  // none: static routing, or no neighbor configured
+};
+
+// One tunnel: its interface, IKE, probe, BGP session and verdict, and the events that pass between them. The
+// interface is permanent: its life follows the configuration, never that of SAs.
+class Tunnel : public std::enable_shared_from_this<Tunnel> {
+ public:
+  // What a tunnel tells the gateway.
+  struct Observer {
+    std::function<void(const kernel::ExitState&)> interface_ready;
+    std::function<void(const health::Judgement& before)> judged;
+    std::function<void()> transform_changed;  // MTU and MSS are new
+    std::function<void(const bgp::Action&)> bgp;
+  };
+
+  Tunnel(Equipment equipment, TunnelSetup setup, Observer observer);
+
+  void start();
+  // Interface and kernel state stay. tell_peer: DELETE and NOTIFICATION are sent.
+  void stop(bool tell_peer);
+
+  void receive(ipsec::Received datagram);
+  bool owns(std::uint64_t spi_i, std::uint64_t spi_r) const { return ike_ && ike_->owns(spi_i, spi_r); }
+  void probe_answered(std::uint16_t sequence);
+  void announce(std::vector<bgp::Advertisement> routes);
+  // Once a second: byte counters, proof of life for DPD.
+  void poll();
+  void link_changed(const kernel::LinkState& link, bool gone);
+
+  const TunnelSetup& setup() const { return setup_; }
+  const std::string& name() const { return name_; }
+  const health::Judgement& judgement() const { return health_.judgement(); }
+  const health::Prober& prober() const { return prober_; }
+  const ipsec::PeerStatus* ike() const { return ike_ ? &ike_->status() : nullptr; }
+  const bgp::Session* bgp() const { return bgp_ ? &bgp_->session() : nullptr; }
+  const kernel::TunnelCounters& counters() const { return counters_; }
+  // Packets that came in during the last poll interval, our own echo replies not counted.
+  std::uint64_t forwarded_in() const { return forwarded_in_; }
+  std::optional<kernel::IfIndex> interface() const { return interface_; }
+  std::optional<IpAddress> local_address() const { return local_; }
+  std::uint32_t mtu() const { return mtu_; }
+
+ private:
+  Result<void, std::string> prepare_interface();
+  Result<void, std::string> prepare_ike();
+  void try_start();
+  void step_ike(const ipsec::Event& event);
+  void obey(const ipsec::Action& action);
+  void child_ready(const ipsec::ChildSa& sa);
+  void ike_moved(const ipsec::Moved& m);
+  void on_bgp(const bgp::Action& action);
+  void send_probes();
+  void judge();
+  void tick();
+  void arm();
+  void adopt_transform(const ipsec::ChildSa& sa);
+  void note(Level level, std::string_view text) { equipment_.log.write(level, name_, text); }
+  void complain(const kernel::KernelError& e);
+  void say_once(std::string text);
+
+  Equipment equipment_;
+  TunnelSetup setup_;
+  Observer observer_;
+  std::string name_;
+  boost::asio::steady_timer timer_;
+  boost::asio::steady_timer retry_;  // of a start that failed: no route yet, no interface
+
+  std::optional<kernel::IfIndex> interface_;
+  std::optional<IpAddress> local_;
+  std::uint32_t link_mtu_ = 1500, mtu_ = 0;
+  bool link_up_ = false;
+  bool leftovers_removed_ = false;
+  bool stopped_ = false;
+  std::string said_;
+
+  std::unique_ptr<ipsec::IkePeer> ike_;
+  std::shared_ptr<BgpTransport> bgp_;
+  health::Prober prober_;
+  health::TunnelHealth health_;
+  kernel::TunnelCounters counters_;
+  std::uint64_t forwarded_in_ = 0;
+  std::uint64_t replies_ = 0, replies_polled_ = 0;
+};
+
+}  // namespace cgw

@@ -1,0 +1,87 @@
+#include "kernel/userspace_table.hpp"
+
+#include <algorithm>
+
+namespace cgw::kernel::userspace {
+
+std::string_view to_string(Drop d) {
+  switch (d) {
+    case Drop::Truncated: return "truncated";
+    case Drop::Replayed: return "replayed";
+    case Drop::BadIcv: return "bad ICV";
+    case Drop::BadPadding: return "bad padding";
+    case Drop::NotIp: return "not IP";
+    case Drop::Dummy: return "dummy";
+    case Drop::UnknownSpi: return "unknown SPI";
+    case Drop::NoSa: return "no SA";
+    case Drop::Expired: return "expired";
+    case Drop::UsedUp: return "sequence numbers used up";
+    case Drop::OutsideSelectors: return "outside traffic selectors";
+    case Drop::TooBig: return "too big";
+    case Drop::InterfaceDown: return "interface down";
+    case Drop::NotSent: return "not sent";
+    case Drop::count_: break;
+  }
+  return "?";
+}
+
+Drop reason(ipsec::EspDrop d) {
+  switch (d) {
+    case ipsec::EspDrop::Truncated: return Drop::Truncated;
+    case ipsec::EspDrop::Replayed: return Drop::Replayed;
+    case ipsec::EspDrop::BadIcv: return Drop::BadIcv;
+    case ipsec::EspDrop::BadPadding: return Drop::BadPadding;
+    case ipsec::EspDrop::NotIp: return Drop::NotIp;
+    case ipsec::EspDrop::Dummy: return Drop::Dummy;
+    case ipsec::EspDrop::count_: break;
+  }
+  return Drop::Truncated;
+}
+
+InnerCheck::InnerCheck(ipsec::AddressRange source, ipsec::AddressRange destination)
+    : family_(source.from.family()), source_(range(source)), destination_(range(destination)) {}
+
+InnerCheck::Range InnerCheck::range(const ipsec::AddressRange& r) {
+  Range out;
+  std::ranges::copy(r.from.bytes(), out.from.begin());
+  std::ranges::copy(r.to.bytes(), out.to.begin());
+  return out;
+}
+
+bool InnerCheck::within(const Range& r, Bytes address) {
+  const auto less = [](auto a, auto b) { return std::ranges::lexicographical_compare(a, b); };
+  return !less(address, std::span(r.from).first(address.size())) && !less(std::span(r.to).first(address.size()), address);
+}
+
+bool InnerCheck::allows(Bytes packet) const {
+  constexpr std::size_t kHeaderV4 = 20, kHeaderV6 = 40;
+  if (packet.empty()) return false;
+  if (family_ == Family::V4) {
+    return packet[0] >> 4 == 4 && packet.size() >= kHeaderV4 && within(source_, packet.subspan(12, 4)) &&
+           within(destination_, packet.subspan(16, 4));
+  }
+  return packet[0] >> 4 == 6 && packet.size() >= kHeaderV6 && within(source_, packet.subspan(8, 16)) &&
+         within(destination_, packet.subspan(24, 16));
+}
+
+void Published::publish(std::shared_ptr<const Table> table) {
+  {
+    const std::lock_guard lock(mutex_);
+    table_.swap(table);
+  }
+  version_.fetch_add(1, std::memory_order_release);
+}
+
+void Published::refresh(std::shared_ptr<const Table>& mine, std::uint64_t& seen) const {
+  const auto version = version_.load(std::memory_order_acquire);
+  if (version == seen) return;
+  std::shared_ptr<const Table> fresh;
+  {
+    const std::lock_guard lock(mutex_);
+    fresh = table_;
+  }
+  mine = std::move(fresh);
+  seen = version;
+}
+
+}  // namespace cgw::kernel::userspace

@@ -1,0 +1,118 @@
+#pragma once
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/ip.hpp"
+#include "ipsec/child_sa.hpp"
+#include "ipsec/esp.hpp"
+#include "kernel/error.hpp"
+#include "kernel/tun.hpp"
+
+// What the control thread and the two packet threads of the userspace data plane share: tables that never
+// change once published, and counters.
+namespace cgw::kernel::userspace {
+
+// Why a packet went no further. The first six are ipsec::EspDrop, in its order.
+enum class Drop : std::uint8_t {
+  Truncated,
+  Replayed,
+  BadIcv,
+  BadPadding,
+  NotIp,
+  Dummy,
+  UnknownSpi,
+  NoSa,
+  Expired,
+  UsedUp,
+  OutsideSelectors,
+  TooBig,
+  InterfaceDown,
+  NotSent,
+  count_
+};
+std::string_view to_string(Drop d);
+Drop reason(ipsec::EspDrop d);
+
+// Written by one packet thread each (in by the receiver, out by the sender, drops by both); read by anybody.
+struct Counters {
+  using Count = std::atomic<std::uint64_t>;
+  alignas(64) Count packets_in = 0, octets_in = 0;
+  alignas(64) Count packets_out = 0, octets_out = 0;
+  alignas(64) std::array<Count, static_cast<std::size_t>(Drop::count_)> drops{};
+
+  void drop(Drop d) { add(drops[static_cast<std::size_t>(d)], 1); }
+  static void add(Count& c, std::uint64_t n) { c.fetch_add(n, std::memory_order_relaxed); }
+};
+
+using Clock = std::chrono::steady_clock;
+
+// The selectors of one direction, ready to compare: is this inner packet one that the SA may carry?
+class InnerCheck {
+ public:
+  InnerCheck(ipsec::AddressRange source, ipsec::AddressRange destination);
+  // packet: at least its header is there, as the IP version says; anything else is outside.
+  bool allows(Bytes packet) const;
+
+ private:
+  struct Range {
+    std::array<std::uint8_t, 16> from{}, to{};
+  };
+  static Range range(const ipsec::AddressRange& r);
+  static bool within(const Range& r, Bytes address);
+
+  Family family_;
+  Range source_, destination_;
+};
+
+// An inbound SA. The opener (with its replay window) belongs to the receiving thread.
+struct Inbound {
+  IfId id;
+  ipsec::EspOpener opener;
+  InnerCheck inner;
+  Clock::time_point expires;
+};
+
+// Where and how a tunnel sends. The sealer (with its sequence number) belongs to the sending thread, and goes
+// over to the next Outbound when only addresses change.
+struct Outbound {
+  ipsec::Spi spi;
+  std::shared_ptr<ipsec::EspSealer> sealer;
+  InnerCheck inner;
+  Endpoint local, remote;
+  Clock::time_point expires;
+};
+
+struct TunnelEntry {
+  std::shared_ptr<const Tun> tun;  // null: the interface is not there (yet)
+  std::shared_ptr<Counters> counters;
+  std::shared_ptr<const Outbound> out;  // null: nothing may be sent
+};
+
+struct Table {
+  std::unordered_map<std::uint32_t, std::shared_ptr<Inbound>> inbound;  // by SPI
+  std::unordered_map<std::uint32_t, TunnelEntry> tunnels;               // by if_id
+  std::map<IpAddress, std::shared_ptr<Counters>> peers;                 // whom to blame for an unknown SPI
+};
+
+// Hands tables from the control thread to a packet thread. A reader asks before each batch; the lock is held
+// for the copy of a pointer, and only when something changed.
+class Published {
+ public:
+  void publish(std::shared_ptr<const Table> table);
+  // Replaces `mine` if there is a newer one.
+  void refresh(std::shared_ptr<const Table>& mine, std::uint64_t& seen) const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Table> table_ = std::make_shared<Table>();
+  std::atomic<std::uint64_t> version_ = 1;
+};
+
+}  // namespace cgw::kernel::userspace
