@@ -4,6 +4,7 @@ One run: AWS prefers tunnel 1 or 2 in turn, the gateway sends there; the interne
 both ways; the stream goes on over the other tunnel; the way is restored; both tunnels are up again and have been
 for a while. The outage is the longest time without a delivery. The same for strongSwan and BIRD in cgwd's place.
 """
+import concurrent.futures
 import os
 import re
 import statistics
@@ -55,9 +56,19 @@ def row(prefixes, ours, theirs, first):
 
 
 def outages(settings, prefixes, runs, side_type):
+    """The runs, shared among --labs labs side by side, each in a process of its own."""
+    labs = min(settings.labs, runs)
+    shares = [runs // labs + (1 if i < runs % labs else 0) for i in range(labs)]
+    if labs == 1:
+        return in_one_lab(settings, prefixes, runs, side_type)
+    with concurrent.futures.ProcessPoolExecutor(labs) as pool:
+        waiting = [pool.submit(in_one_lab, settings, prefixes, share, side_type) for share in shares]
+        return [outage for done in waiting for outage in done.result()]
+
+
+def in_one_lab(settings, prefixes, runs, side_type):
     tool = build_tool(settings.build)
-    options = Options(name=f"cgwbench{os.getpid()}", prefixes=prefixes - 1)
-    with Lab.create(options) as lab:
+    with Lab.create(Options(name=f"cgwbench{os.getpid()}", prefixes=prefixes - 1)) as lab:
         side = side_type(lab, settings.build)
         side.wait_ready(prefixes)
         with Stream(lab, tool, rate=RATE, addresses=destinations(prefixes)) as stream:

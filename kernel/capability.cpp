@@ -26,10 +26,10 @@ namespace {
 
 constexpr std::string_view kNotPermitted = "needs CAP_NET_ADMIN";
 
-// What one trial found: usable, or what is missing ("CONFIG_X") or else in the way.
+// What one trial found: usable, or what is missing ("CONFIG_X"), or what else is in the way.
 struct Trial {
   bool usable = false;
-  std::string missing;
+  std::vector<std::string> missing;
   std::string obstacle;
 };
 
@@ -48,34 +48,45 @@ Trial not_permitted() { return {.obstacle = std::string(kNotPermitted)}; }
 
 bool is_permission(const KernelError& e) { return e.errnum == EPERM || e.errnum == EACCES; }
 
-ipsec::ChildSa throw_away_sa() {
+ipsec::ChildSa throw_away_sa(const ipsec::EspSuite& suite) {
   ipsec::ChildSa sa;
+  sa.suite = suite;
   sa.spi_out = ipsec::Spi{0xc0000000 | random_number()};
-  sa.out.encr = SecretBytes(ipsec::encr_key_octets(sa.suite.encr, sa.suite.key_bits));
-  RAND_bytes(sa.out.encr.mutable_view().data(), static_cast<int>(sa.out.encr.size()));
+  sa.out.encr = SecretBytes(ipsec::encr_key_octets(suite.encr, suite.key_bits));
+  sa.out.integ = SecretBytes(ipsec::integ_key_octets(suite.integ));
+  for (SecretBytes* key : {&sa.out.encr, &sa.out.integ})
+    RAND_bytes(key->mutable_view().data(), static_cast<int>(key->size()));
   sa.local.address = IpAddress::v4(0x7f000001);
   sa.remote.address = IpAddress::v4(0x7f000000 | (random_number() & 0xffffff));
   sa.hard_lifetime = Seconds{5};  // should this process die right here
   return sa;
 }
 
+KernelResult<void> try_sa(RequestSocket& socket, const ipsec::EspSuite& suite) {
+  const ipsec::ChildSa sa = throw_away_sa(suite);
+  auto request = sa_message(xfrm::SaRequest::New, throw_away_id(), sa, xfrm::Direction::Out);
+  auto added = socket.request(std::move(request), "XFRM_MSG_NEWSA of a trial SA");
+  if (added) remove_sa(socket, name_of(sa, xfrm::Direction::Out));
+  return added;
+}
+
+// The kernel looks for the algorithms first (ENOSYS), then for ESP itself.
+bool lacks_esp(const KernelError& e) {
+  return e.errnum == EPROTONOSUPPORT || e.detail.find("type not found") != std::string::npos;
+}
+
 Trial try_esp() {
   auto socket = RequestSocket::open(NETLINK_XFRM);
   if (!socket && is_permission(socket.error())) return not_permitted();
-  if (!socket) return {.missing = "CONFIG_XFRM_USER"};
-  const ipsec::ChildSa sa = throw_away_sa();
-  const auto added = socket->request(
-      sa_message(xfrm::SaRequest::New, throw_away_id(), sa, xfrm::Direction::Out), "XFRM_MSG_NEWSA");
-  if (added) {
-    remove_sa(*socket, name_of(sa, xfrm::Direction::Out));
-    return {.usable = true};
-  }
-  const KernelError& e = added.error();
-  if (is_permission(e)) return not_permitted();
-  if (e.detail.find("algorithm") != std::string::npos) return {.missing = "CONFIG_CRYPTO_GCM"};
-  if (e.errnum == ENOSYS) return {.missing = "CONFIG_CRYPTO_GCM (or CONFIG_INET_ESP)"};
-  if (e.errnum == EPROTONOSUPPORT) return {.missing = "CONFIG_INET_ESP"};
-  return {.obstacle = e.to_string()};
+  if (!socket) return {.missing = {"CONFIG_XFRM_USER"}};
+  const auto gcm = try_sa(*socket, {});
+  if (gcm) return {.usable = true};
+  if (is_permission(gcm.error())) return not_permitted();
+  if (lacks_esp(gcm.error())) return {.missing = {"CONFIG_INET_ESP"}};
+  if (gcm.error().errnum != ENOSYS) return {.obstacle = gcm.error().to_string()};
+  const auto cbc = try_sa(*socket, {.encr = ipsec::Encr::AesCbc, .integ = ipsec::Integ::HmacSha256_128});
+  if (!cbc && lacks_esp(cbc.error())) return {.missing = {"CONFIG_INET_ESP", "CONFIG_CRYPTO_GCM"}};
+  return {.missing = {"CONFIG_CRYPTO_GCM"}};
 }
 
 Trial try_xfrm_interface(RequestSocket& route) {
@@ -86,7 +97,7 @@ Trial try_xfrm_interface(RequestSocket& route) {
     return {.usable = true};
   }
   if (is_permission(added.error())) return not_permitted();
-  if (added.error().errnum == EOPNOTSUPP) return {.missing = "CONFIG_XFRM_INTERFACE"};
+  if (added.error().errnum == EOPNOTSUPP) return {.missing = {"CONFIG_XFRM_INTERFACE"}};
   return {.obstacle = added.error().to_string()};
 }
 
@@ -118,7 +129,7 @@ bool has_nexthop_objects(RequestSocket& route) {
 std::string sum_up(const Trial& esp, const Trial& interface) {
   std::vector<std::string> missing, obstacles;
   for (const Trial* t : {&esp, &interface}) {
-    if (!t->missing.empty()) missing.push_back(t->missing);
+    missing.insert(missing.end(), t->missing.begin(), t->missing.end());
     if (!t->obstacle.empty() && (obstacles.empty() || obstacles.back() != t->obstacle)) obstacles.push_back(t->obstacle);
   }
   std::string out = fmt::format("{}", fmt::join(missing, " and "));

@@ -11,7 +11,7 @@ class Gateway:
     def __init__(self, lab, build, name="cgwd"):
         self.lab = lab
         self.name = name
-        directory = os.path.join(lab.options.directory, name)
+        directory = lab.folder(name)
         self.directory = directory
         self.cgwd = program(build, "cgwd")
         self.cgwsh = program(build, "cgwsh")

@@ -7,7 +7,6 @@ import sys
 
 from . import awsxml, delay, plan, processes, topology
 from .endpoint import Endpoint
-from .plan import Options
 from .shell import LabError, in_namespace, run, write
 from .state import State
 from .vpc import Vpc
@@ -65,6 +64,15 @@ class Lab:
             found = re.findall(r"<pre_shared_key>([^<]*)<", file.read())
         return dict(zip(plan.TUNNELS, found))
 
+    def folder(self, name):
+        """A folder for somebody's files, which down() removes."""
+        path = os.path.join(self.options.directory, name)
+        os.makedirs(path, mode=0o700, exist_ok=True)
+        if name not in self.state.folders:
+            self.state.folders.append(name)
+            self.state.save()
+        return path
+
     def remember(self, name, record):
         """Adds a started process to those that down() ends."""
         self.state.processes[name] = record
@@ -93,6 +101,9 @@ class Lab:
 
     def down(self):
         """Ends what this lab started, deletes its namespaces and its state; safe to call at any moment."""
+        _uninterrupted(self._down)
+
+    def _down(self):
         processes.stop(list(self.state.processes.values()))
         self.state.processes = {}
         there = topology.existing_namespaces()
@@ -110,6 +121,8 @@ class Lab:
         if topology.make_links(self.options) == "relay":
             self._start_relay(self.options.delay / 2)
         topology.make_routes(self.options)
+        for name in ("vgw1", "vgw2", "vpc"):
+            self.folder(name)
         self.state.esp = topology.esp_mode(self.options)
         self.state.save()
         # The parts that depend on the ESP mode are made anew for it.
@@ -137,7 +150,7 @@ class Lab:
 
     def _remove_files(self):
         directory = self.options.directory
-        for name in ("vgw1", "vgw2", "vpc", "ref", "ref1", "ref2"):
+        for name in self.state.folders:
             shutil.rmtree(os.path.join(directory, name), ignore_errors=True)
         for name in ("state.json", "customer-gateway.xml", "prefixes.conf", "delay.out"):
             try:

@@ -1,5 +1,4 @@
 """strongSwan and BIRD in the customer gateway's place: what cgwd is measured against, and a check of the lab itself."""
-import os
 import signal
 
 from . import plan, processes
@@ -17,13 +16,13 @@ class Reference:
         self.options = lab.options
         self.namespace = lab.namespace("cgw")
         self.kernel = lab.state.esp == "kernel"
-        self.bird = Bird(os.path.join(self.options.directory, "ref"), self.namespace)
+        self.bird = Bird(lab.folder("ref"), self.namespace)
 
     def charon(self, number):
         """libipsec has one policy table, in which two 0/0 children collide: there each tunnel has its own daemon,
         the second on ephemeral ports."""
         name = "ref" if self.kernel else f"ref{number}"
-        return Charon(os.path.join(self.options.directory, name), self.namespace, self.lab.state.esp,
+        return Charon(self.lab.folder(name), self.namespace, self.lab.state.esp,
                       ephemeral_ports=not self.kernel and number == 2)
 
     def start(self):

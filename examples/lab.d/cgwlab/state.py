@@ -11,6 +11,7 @@ class State:
         self.options = options
         self.namespaces = []
         self.processes = {}   # name -> {"pid", "start"}
+        self.folders = []     # made inside the lab's directory
         self.esp = "libipsec"
         self.preferred = 1    # the tunnel AWS sends on
 
@@ -21,7 +22,7 @@ class State:
     def save(self):
         write(self.path, json.dumps({
             "options": vars(self.options), "namespaces": self.namespaces, "processes": self.processes,
-            "esp": self.esp, "preferred": self.preferred}, indent=1), mode=0o600)
+            "folders": self.folders, "esp": self.esp, "preferred": self.preferred}, indent=1), mode=0o600)
 
     @classmethod
     def load(cls, directory):
@@ -36,6 +37,7 @@ class State:
         state = cls(Options(**found["options"]))
         state.namespaces = found["namespaces"]
         state.processes = found["processes"]
+        state.folders = found["folders"]
         state.esp = found["esp"]
         state.preferred = found["preferred"]
         return state

@@ -11,8 +11,11 @@ _SOURCE = os.path.normpath(os.path.join(os.path.dirname(os.path.realpath(__file_
 
 
 def build_tool(build):
-    """Compiles the stream's program unless it is there already; its path is returned."""
-    program = os.path.join(build, "pps")
+    """The stream's program: meson's, else one compiled here; its path is returned."""
+    by_meson = os.path.join(os.path.abspath(build), "tests/netns/pps")
+    if os.path.exists(by_meson):
+        return by_meson
+    program = os.path.join(os.path.abspath(build), "pps")
     if not os.path.exists(program) or os.path.getmtime(program) < os.path.getmtime(_SOURCE):
         os.makedirs(build, exist_ok=True)
         run("g++", "-std=c++20", "-O2", "-o", f"{program}.{os.getpid()}", _SOURCE, timeout=120)

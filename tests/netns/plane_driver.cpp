@@ -1,0 +1,193 @@
+// Drives one data plane by commands on standard input, without IKE: fixed keys, one tunnel. Two of them in two
+// network namespaces, or one and iproute2, make a tunnel to test.
+//
+//   plane_driver PLANE INTERFACE IF_ID SIDE LOCAL REMOTE SUITE [encap]
+//
+// PLANE kernel | userspace, SIDE a | b. Commands, each answered by a line "ok ..." or "error ...":
+//   ensure | in G | out G | remove G | leftovers | counters | remove-interface | capability | purge | quit
+// G is the number of a Child SA. From a to b it has SPI 0xc0de0000 + 2 G, an encryption key of octets
+// 0x10 + 2 G and an integrity key of octets 0x80 + 2 G; from b to a one more each. An IKE message received is
+// reported as "ike FROM TO OCTETS".
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+#include <sstream>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "kernel/data_plane.hpp"
+#include "kernel/xfrm.hpp"
+
+namespace {
+
+using namespace cgw;
+
+struct Tunnel {
+  std::string interface;
+  kernel::IfId id;
+  bool is_a = true;
+  IpAddress local, remote;
+  ipsec::EspSuite suite;
+  bool encap = false;
+};
+
+SecretBytes filled(std::size_t octets, unsigned value) {
+  SecretBytes out(octets);
+  for (auto& b : out.mutable_view())
+    b = static_cast<std::uint8_t>(value);
+  return out;
+}
+
+ipsec::EspKeys keys(const ipsec::EspSuite& s, unsigned number) {
+  return {filled(ipsec::encr_key_octets(s.encr, s.key_bits), 0x10 + number),
+          filled(ipsec::integ_key_octets(s.integ), 0x80 + number)};
+}
+
+ipsec::ChildSa child(const Tunnel& t, unsigned generation) {
+  const unsigned from_a = 2 * generation, from_b = from_a + 1;
+  const unsigned out = t.is_a ? from_a : from_b, in = t.is_a ? from_b : from_a;
+  ipsec::ChildSa sa;
+  sa.spi_in = ipsec::Spi{0xc0de0000 + in};
+  sa.spi_out = ipsec::Spi{0xc0de0000 + out};
+  sa.suite = t.suite;
+  sa.in = keys(t.suite, in);
+  sa.out = keys(t.suite, out);
+  sa.local = {t.local, 4500};
+  sa.remote = {t.remote, 4500};
+  sa.udp_encap = t.encap;
+  sa.local_ts = sa.remote_ts = {IpAddress::v4(0), IpAddress::v4(0xffffffff)};
+  return sa;
+}
+
+int bound_socket() {
+  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  sockaddr_in a{};
+  a.sin_family = AF_INET;
+  a.sin_port = htons(4500);
+  if (bind(fd, reinterpret_cast<const sockaddr*>(&a), sizeof a) < 0) {
+    std::perror("UDP port 4500");
+    std::exit(1);
+  }
+  return fd;
+}
+
+std::string words(const kernel::KernelResult<void>& r) { return r ? "ok" : "error " + r.error().to_string(); }
+
+std::string words(const kernel::KernelResult<kernel::IfIndex>& r) {
+  return r ? fmt::format("ok {}", r->value()) : "error " + r.error().to_string();
+}
+
+std::string words(const kernel::KernelResult<kernel::TunnelCounters>& r) {
+  if (!r) return "error " + r.error().to_string();
+  std::string out = fmt::format("ok in={} out={} octets_in={} octets_out={}", r->packets_in, r->packets_out, r->octets_in,
+                                r->octets_out);
+  for (const auto& [reason, n] : r->drops)
+    out += fmt::format(" [{}]={}", reason, n);
+  return out;
+}
+
+std::string capability() {
+  const auto c = kernel::probe_capability();
+  return fmt::format("ok kernel_esp={} xfrm_interface={} tun={} nexthop_objects={} why_not_kernel='{}' why_not_userspace='{}'",
+                     c.kernel_esp, c.xfrm_interface, c.tun, c.nexthop_objects, c.why_not_kernel, c.why_not_userspace);
+}
+
+std::string purge() {
+  const auto purged = kernel::purge_xfrm();
+  if (!purged) return "error " + purged.error().to_string();
+  return fmt::format("ok states={} policies={}", purged->states, purged->policies);
+}
+
+std::string run(kernel::DataPlane& plane, const Tunnel& t, const std::string& line) {
+  std::istringstream in(line);
+  std::string verb;
+  unsigned generation = 0;
+  in >> verb >> generation;
+  const auto sa = child(t, generation);
+  if (verb == "ensure") return words(plane.ensure_interface(t.interface, t.id));
+  if (verb == "in") return words(plane.install_inbound(t.id, sa));
+  if (verb == "out") return words(plane.use_outbound(t.id, sa));
+  if (verb == "remove") return words(plane.remove_child(t.id, sa.spi_in, sa.spi_out));
+  if (verb == "leftovers") return words(plane.remove_leftovers(t.id));
+  if (verb == "remove-interface") return words(plane.remove_interface(t.interface, t.id));
+  if (verb == "counters") return words(plane.counters(t.id));
+  if (verb == "capability") return capability();
+  if (verb == "purge") return purge();
+  return "error unknown command: " + line;
+}
+
+void report_relayed(int relay) {
+  std::vector<std::uint8_t> buffer(70000);
+  const ssize_t n = recv(relay, buffer.data(), buffer.size(), MSG_DONTWAIT);
+  kernel::RelayHeader h;
+  if (n < static_cast<ssize_t>(sizeof h)) return;
+  std::memcpy(&h, buffer.data(), sizeof h);
+  const Endpoint from{IpAddress::from_bytes(std::span(h.from).first(4)).value(), h.from_port};
+  const Endpoint to{IpAddress::from_bytes(std::span(h.to).first(4)).value(), h.to_port};
+  fmt::print("ike {} {} {}\n", from.to_string(), to.to_string(), n - static_cast<ssize_t>(sizeof h));
+}
+
+// The kernel plane leaves IKE on the socket, marker in front (RFC 3948 2.2).
+void report_received(int udp) {
+  std::vector<std::uint8_t> buffer(70000);
+  const ssize_t n = recv(udp, buffer.data(), buffer.size(), MSG_DONTWAIT);
+  if (n > 4) fmt::print("ike on-the-socket {}\n", n - 4);
+}
+
+void serve(kernel::DataPlane& plane, const Tunnel& t, int udp) {
+  const auto relay = plane.ike_relay_fd();
+  std::string line;
+  for (;;) {
+    pollfd fds[2] = {{STDIN_FILENO, POLLIN, 0}, {relay.value_or(udp), POLLIN, 0}};
+    if (poll(fds, 2, -1) < 0) continue;
+    if ((fds[1].revents & POLLIN) != 0) relay ? report_relayed(*relay) : report_received(udp);
+    if (fds[0].revents != 0) {
+      char c = 0;
+      if (read(STDIN_FILENO, &c, 1) != 1) return;
+      if (c != '\n') {
+        line += c;
+        continue;
+      }
+      if (line == "quit") return;
+      fmt::print("{}\n", run(plane, t, line));
+      line.clear();
+    }
+    std::fflush(stdout);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 8) {
+    fmt::print(stderr, "usage: plane_driver PLANE INTERFACE IF_ID SIDE LOCAL REMOTE SUITE [encap]\n");
+    return 2;
+  }
+  const auto suite = ipsec::parse_esp_suite(argv[7]);
+  const auto local = IpAddress::parse(argv[5]), remote = IpAddress::parse(argv[6]);
+  if (!suite || !local || !remote) {
+    fmt::print(stderr, "plane_driver: bad suite or address\n");
+    return 2;
+  }
+  const Tunnel t{.interface = argv[2],
+                 .id = kernel::IfId{static_cast<std::uint32_t>(std::stoul(argv[3], nullptr, 0))},
+                 .is_a = std::string_view(argv[4]) == "a",
+                 .local = *local,
+                 .remote = *remote,
+                 .suite = *suite,
+                 .encap = argc > 8};
+  const int udp = bound_socket();
+  auto plane = std::string_view(argv[1]) == "kernel" ? kernel::make_xfrm_plane(udp) : kernel::make_userspace_plane(udp);
+  if (!plane) {
+    fmt::print("error {}\n", plane.error().to_string());
+    return 1;
+  }
+  fmt::print("ok {}\n", (*plane)->name());
+  std::fflush(stdout);
+  serve(**plane, t, udp);
+}

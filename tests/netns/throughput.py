@@ -1,0 +1,53 @@
+"""Bulk transfers: the MTU, the MSS clamp, and rekeys under load."""
+import json
+
+from cgwlab.shell import wait_for
+from harness import check, scenario
+
+SIZE = 100 * 1000 * 1000
+
+
+@scenario("100 MB go through by TCP in each direction")
+def tcp(world):
+    world.start()
+    world.wait_ping()
+    for direction in ((), ("-R",)):
+        done = transfer(world, SIZE, *direction)
+        print(f"{done['bits_per_second'] / 1e6:.0f} Mbit/s {' '.join(direction)}")
+
+
+@scenario("rekeys by AWS's side, colliding or not, lose no packet")
+def rekeys(world):
+    world.start()
+    world.wait_ping()
+    charon = world.lab.endpoints[1].charon
+    with world.stream() as stream:
+        stream.report()
+        for what in ("child", "child", "ike", "child", "ike"):
+            before = sas(charon)
+            charon.rekey(what, "cgw")
+            wait_for(f"a new {what} SA", lambda: sas(charon) != before, 10)
+            stream.watch(1)
+        seen = stream.watch(2)
+    check(seen["lost"] == 0, f"{seen['lost']} packets lost")
+    check(len(charon.sas()) == 1, "more than one IKE SA is left")
+
+
+def transfer(world, size, *how):
+    """One iperf3 run from the LAN; what the receiver counted. Its count ends a little before the last octets."""
+    world.lab.spawn("iperf3", "vpc", ["iperf3", "-s", "-1"], "/dev/null")
+    wait_for("iperf3's server", lambda: ":5201" in world.lab.run("vpc", "ss", "-ltn"), 10)
+    out = world.lab.run("lan", "iperf3", "-J", "-c", "10.50.0.10", "-n", str(size), *how, timeout=90, check=False)
+    try:
+        result = json.loads(out)
+    except ValueError:
+        result = {"error": out}
+    check("error" not in result, f"iperf3: {result.get('error')}")
+    sent, received = result["end"]["sum_sent"]["bytes"], result["end"]["sum_received"]["bytes"]
+    check(sent >= size and received > 0.8 * size, f"{sent} octets of {size} sent, {received} received")
+    return result["end"]["sum_received"]
+
+
+def sas(charon):
+    return sorted((sa["initiator-spi"], child["spi-in"]) for _, sa in charon.sas()
+                  for child in sa.get("child-sas", {}).values() if child["state"] == "INSTALLED")

@@ -1,0 +1,132 @@
+"""Started by gateway.sh inside the guest: tunnels, BGP, traffic, failover, and what the kernel shows of it."""
+import os
+import re
+import sys
+import time
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../netns"))
+
+from harness import Failure, check, explain, World  # noqa: E402
+from cgwlab import Lab, LabError, Options, faults, plan, stream  # noqa: E402
+
+SECONDS = 90   # an emulated processor is slow
+LIMIT = 1000   # packets of 1000 a second: the bench on real processors holds the half
+
+
+def main(build):
+    passed = failed = 0
+    try:
+        with Lab.create(Options(name="vm", esp="kernel")) as lab:
+            world = World(lab, build, stream.build_tool(build))
+            for step in (tunnels, traffic, states, policies, nexthops, routes, failover, rekey, purge):
+                try:
+                    step(world)
+                    passed += 1
+                    print(f"ok {passed + failed} - {step.__doc__}", flush=True)
+                except (Failure, LabError, KeyError, IndexError) as error:
+                    failed += 1
+                    print(f"not ok {passed + failed} - {step.__doc__}: {error}\n{explain(world)}", flush=True)
+                    if step is tunnels:
+                        break
+    except LabError as error:
+        failed += 1
+        print(f"not ok - the lab: {error}")
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+def tunnels(world):
+    """both tunnels and both BGP sessions come up on the kernel data plane"""
+    world.start(seconds=SECONDS)
+    check('"kernel"' in world.gateway.ask("show vpn json"), "the data plane is not the kernel's")
+
+
+def traffic(world):
+    """LAN and VPC reach each other"""
+    world.wait_vpc_route(1, 30)
+    world.wait_ping(30)
+    check(world.ping(interval=0.2) == 5, "LAN to VPC: pings are lost")
+    check(world.ping("vpc", plan.LAN_HOST, interval=0.2) == 5, "VPC to LAN: pings are lost")
+
+
+def states(world):
+    """ip xfrm state: one ESP SA each way and tunnel, with its if_id and a window of 1024"""
+    shown = world.lab.run("cgw", "ip", "xfrm", "state")
+    for tunnel in plan.TUNNEL.values():
+        for pattern in (rf"src {plan.PUBLIC_ADDRESS} dst {tunnel.outside}\b", rf"src {tunnel.outside} dst {plan.PUBLIC_ADDRESS}\b"):
+            check(re.search(pattern, shown), f"no SA '{pattern}' in: {shown}")
+    check(shown.count("proto esp") == 4, f"{shown.count('proto esp')} ESP SAs instead of 4")
+    check(shown.count("mode tunnel") == 4 and shown.count("if_id 0x") == 4, f"mode or if_id: {shown}")
+    check("aead rfc4106(gcm(aes))" in shown, "no AES-GCM")
+    check("replay-window 1024" in shown or "replay_window 1024" in shown, f"no replay window of 1024: {shown[:600]}")
+    check(world.lab.run("cgw", "cat", "/proc/net/xfrm_stat").count("\n") > 10, "no xfrm statistics")
+
+
+def policies(world):
+    """ip xfrm policy: 0/0 both ways for each tunnel's if_id"""
+    shown = world.lab.run("cgw", "ip", "xfrm", "policy")
+    check(shown.count("src 0.0.0.0/0 dst 0.0.0.0/0") >= 6, f"not 0/0 in, out and fwd for two tunnels: {shown}")
+    for direction in ("in", "out", "fwd"):
+        check(shown.count(f"dir {direction} ") >= 2, f"direction {direction}: {shown}")
+    check(len(set(re.findall(r"if_id (0x[0-9a-f]+)", shown))) == 2, f"not one if_id a tunnel: {shown}")
+
+
+def nexthops(world):
+    """ip nexthop: one object a tunnel interface"""
+    shown = world.lab.run("cgw", "ip", "nexthop")
+    for number in plan.TUNNELS:
+        check(f"dev {world.interface(number)}" in shown, f"tunnel {number} has no nexthop: {shown}")
+
+
+def routes(world):
+    """ip route: the VPC's prefix points at a nexthop object, a blackhole stands behind it"""
+    shown = world.lab.run("cgw", "ip", "route", "show", plan.VPC_NETWORK)
+    check("nhid" in shown, f"no nhid: {shown}")
+    check("blackhole" in shown, f"no blackhole: {shown}")
+    link = world.lab.run("cgw", "ip", "-d", "link", "show", world.interface(1))
+    check("xfrm if_id" in link, f"no xfrm interface: {link}")
+
+
+def failover(world):
+    """the silent loss of either tunnel moves the traffic"""
+    with world.stream(rate=1000) as packets:
+        for tunnel in plan.TUNNELS:
+            faults.prefer(world.lab, tunnel)
+            world.gateway.wait_active(tunnel, 60)
+            packets.watch(1)
+            faults.silent(world.lab, tunnel)
+            seen = packets.watch(6)
+            print(f"# tunnel {tunnel}: {seen['lost']} packets lost, {seen['gap_ms']:.0f} ms", flush=True)
+            faults.restore(world.lab)
+            check(0 < seen["lost"] <= LIMIT, f"tunnel {tunnel}: {seen['lost']} packets lost")
+            world.gateway.wait_up(SECONDS)
+
+
+def rekey(world):
+    """a rekey by AWS's side loses no packet and leaves four SAs"""
+    with world.stream(rate=200) as packets:
+        packets.report()
+        world.lab.endpoints[1].charon.rekey("child", "cgw")
+        lost = packets.watch(4)["lost"]
+    check(lost == 0, f"{lost} packets lost")
+    count = world.lab.run("cgw", "ip", "xfrm", "state").count("proto esp")
+    check(count == 4, f"{count} ESP SAs are left instead of 4")
+
+
+def purge(world):
+    """SIGTERM leaves the kernel's state and traffic flows on; --purge removes all of it"""
+    world.gateway.stop()
+    time.sleep(1)
+    check(world.ping(interval=0.2) == 5, "without the daemon the kernel's tunnels carry nothing")
+    world.lab.run("cgw", world.gateway.cgwd, "-f", world.gateway.configuration, "--run-dir",
+                  world.gateway.run_directory, "--purge")
+    for command in (("ip", "xfrm", "state"), ("ip", "xfrm", "policy"), ("ip", "nexthop"),
+                    ("ip", "route", "show", plan.VPC_NETWORK)):
+        left = world.lab.run("cgw", *command).strip()
+        check(not left, f"{' '.join(command)} still shows {left}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
