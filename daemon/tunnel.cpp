@@ -251,6 +251,7 @@ void Tunnel::judge() {
   e.probes_missed = prober_.missed_in_a_row();
   e.rtt = prober_.rtt();
   e.loss = prober_.loss();
+  e.other_losses = prober_.other_losses();
   e.bgp_configured = bgp_ != nullptr;
   e.bgp_established = bgp_ && bgp_->session().status().state == bgp::State::Established;
   const health::Judgement before = health_.judgement();

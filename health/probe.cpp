@@ -6,6 +6,8 @@
 namespace cgw::health {
 namespace {
 
+constexpr std::uint32_t kDoubt = 6;
+
 double ms(Duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
 
 }  // namespace
@@ -24,42 +26,65 @@ void Prober::stop() {
   running_ = false;
   next_send_.reset();
   outstanding_.clear();
+  late_.clear();
 }
 
 std::vector<Prober::Send> Prober::tick(TimePoint now) {
   std::vector<Send> out;
   if (!running_) return out;
   while (!outstanding_.empty() && outstanding_.front().sent + timeout() <= now) {
-    outstanding_.pop_front();
+    if (missed_ == 0 && next_send_) next_send_ = std::min(*next_send_, now + config_.interval / 2);
     ++missed_;
-    results_.push_back(false);
-    if (results_.size() > config_.window) results_.pop_front();
+    record(false);
+    late_.push_back(outstanding_.front());
+    if (late_.size() > config_.window) late_.pop_front();
+    outstanding_.pop_front();
   }
   if (next_send_ && *next_send_ <= now) {
     out.push_back({next_sequence_});
     outstanding_.push_back({next_sequence_++, now});
-    next_send_ = now + config_.interval;
+    next_send_ = now + (doubtful() ? config_.interval / 2 : config_.interval);
   }
   return out;
 }
 
 void Prober::answered(TimePoint now, std::uint16_t sequence) {
-  const auto it = std::ranges::find(outstanding_, sequence, &Outstanding::sequence);
-  if (!running_ || it == outstanding_.end()) return;
-  const double sample = ms(now - it->sent);
-  outstanding_.erase(it);
-  ever_answered_ = true;
-  missed_ = 0;
-  last_rtt_ = sample;
-  if (!srtt_) {
-    srtt_ = sample;
-    rttvar_ = sample / 2;
-  } else {
-    rttvar_ = 0.75 * *rttvar_ + 0.25 * std::abs(*srtt_ - sample);
-    srtt_ = 0.875 * *srtt_ + 0.125 * sample;
+  if (!running_) return;
+  for (auto* queue : {&outstanding_, &late_}) {
+    const auto it = std::ranges::find(*queue, sequence, &Outstanding::sequence);
+    if (it == queue->end()) continue;
+    learn_rtt(ms(now - it->sent));
+    queue->erase(it);
+    missed_ = 0;
+    ever_answered_ = true;
+    if (queue == &outstanding_) record(true);
+    return;
   }
-  results_.push_back(true);
+}
+
+// RFC 6298 2.
+void Prober::learn_rtt(double sample_ms) {
+  last_rtt_ = sample_ms;
+  if (!srtt_) {
+    srtt_ = sample_ms;
+    rttvar_ = sample_ms / 2;
+    return;
+  }
+  rttvar_ = 0.75 * *rttvar_ + 0.25 * std::abs(*srtt_ - sample_ms);
+  srtt_ = 0.875 * *srtt_ + 0.125 * sample_ms;
+}
+
+void Prober::record(bool answered) {
+  results_.push_back(answered);
   if (results_.size() > config_.window) results_.pop_front();
+}
+
+// A path that is dead anyway is not asked more often than the configuration says.
+bool Prober::doubtful() const { return missed_ > 0 && missed_ < kDoubt; }
+
+std::uint32_t Prober::other_losses() const {
+  const auto lost = static_cast<std::uint32_t>(std::ranges::count(results_, false));
+  return lost - std::min(lost, missed_);
 }
 
 std::optional<TimePoint> Prober::next_deadline() const {

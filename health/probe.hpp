@@ -19,7 +19,9 @@ struct ProbeConfig {
   std::uint32_t window = 50;  // probes over which loss is computed
 };
 
-// One series of probes; sequence numbers are the caller's to put on the wire.
+// One series of probes; sequence numbers are the caller's to put on the wire. After a miss the pace doubles, so
+// that with the defaults and a short RTT the third miss in a row is counted at most 350 ms after the last answered
+// probe was sent. An answer that comes after its timeout ends the run of misses and teaches the estimator.
 class Prober {
  public:
   explicit Prober(ProbeConfig c = {}) : config_(c) {}
@@ -37,6 +39,8 @@ class Prober {
   bool running() const { return running_; }
   bool ever_answered() const { return ever_answered_; }
   std::uint32_t missed_in_a_row() const { return missed_; }
+  // Unanswered probes in the window, those of the present run of misses not counted.
+  std::uint32_t other_losses() const;
   std::optional<Millis> rtt() const;      // last
   std::optional<double> srtt_ms() const;  // RFC 6298's SRTT
   double loss() const;                    // 0..1 over the window
@@ -51,7 +55,12 @@ class Prober {
   bool running_ = false, ever_answered_ = false;
   std::uint16_t next_sequence_ = 0;
   std::optional<TimePoint> next_send_;
+  void learn_rtt(double sample_ms);
+  void record(bool answered);
+  bool doubtful() const;
+
   std::deque<Outstanding> outstanding_;
+  std::deque<Outstanding> late_;  // timed out; an answer may still come
   std::deque<bool> results_;  // true: answered
   std::uint32_t missed_ = 0;
   std::optional<double> srtt_, rttvar_, last_rtt_;  // ms

@@ -21,6 +21,7 @@ struct Evidence {
   bool probe_ever_answered = false;  // since the Child SA came up for the first time
   std::uint32_t probes_missed = 0;   // in a row, unanswered past their timeout
   std::optional<Millis> rtt;         // of the last answer
+  std::uint32_t other_losses = 0;    // unanswered probes in the window before that run
   double loss = 0;                   // share of lost probes in the window, 0..1
   bool bgp_configured = false;
   bool bgp_established = false;
@@ -28,7 +29,7 @@ struct Evidence {
 };
 
 struct Parameters {
-  std::uint32_t misses = 3;       // in a row: down
+  std::uint32_t misses = 3;       // in a row: down (one or two more on a path that loses packets anyway)
   double degraded_loss = 0.2;     // share in the window: degraded
   Millis stable{10000};           // good evidence for this long before a tunnel that was down serves again
   // Flaps: each fall adds 1000 penalty, halved every 60 s; over 3000 `stable` is stretched to `stable_max`.

@@ -40,13 +40,21 @@ std::uint32_t random_number() {
 }
 
 // Ours by range, but far from the ids that tunnels get first.
-IfId throw_away_id() { return IfId{0x0c67f000 + random_number() % 0xfff}; }
+IfId throw_away_id() {
+  return IfId{0x0c67f000 + random_number() % 0xfff};
+}
 
-std::string throw_away_name() { return fmt::format("cgwp{:08x}", random_number()); }
+std::string throw_away_name() {
+  return fmt::format("cgwp{:08x}", random_number());
+}
 
-Trial not_permitted() { return {.obstacle = std::string(kNotPermitted)}; }
+Trial not_permitted() {
+  return {.obstacle = std::string(kNotPermitted)};
+}
 
-bool is_permission(const KernelError& e) { return e.errnum == EPERM || e.errnum == EACCES; }
+bool is_permission(const KernelError& e) {
+  return e.errnum == EPERM || e.errnum == EACCES;
+}
 
 ipsec::ChildSa throw_away_sa(const ipsec::EspSuite& suite) {
   ipsec::ChildSa sa;
@@ -130,9 +138,11 @@ std::string sum_up(const Trial& esp, const Trial& interface) {
   std::vector<std::string> missing, obstacles;
   for (const Trial* t : {&esp, &interface}) {
     missing.insert(missing.end(), t->missing.begin(), t->missing.end());
-    if (!t->obstacle.empty() && (obstacles.empty() || obstacles.back() != t->obstacle)) obstacles.push_back(t->obstacle);
+    if (!t->obstacle.empty() && (obstacles.empty() || obstacles.back() != t->obstacle))
+      obstacles.push_back(t->obstacle);
   }
-  std::string out = fmt::format("{}", fmt::join(missing, " and "));
+  std::string out = fmt::format("{}", fmt::join(missing, ", "));
+  if (const auto last = out.rfind(", "); last != out.npos) out.replace(last, 2, " and ");
   if (!missing.empty()) out += missing.size() > 1 ? " are missing" : " is missing";
   for (const auto& o : obstacles)
     out += (out.empty() ? "" : "; ") + o;

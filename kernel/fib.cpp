@@ -29,11 +29,11 @@ Message to_message(const fib::Op& op) {
                              },
                              [](const fib::RouteOp& o) {
                                return o.nexthop_id != 0 ? put_route(o.prefix, o.nexthop_id, o.put)
-                                                        : delete_route(o.prefix, kRouteMetric);
+                                                        : fib::delete_route(o.prefix, kRouteMetric);
                              },
                              [](const fib::FallbackOp& o) {
                                return o.fallback != fib::Fallback::None ? put_fallback(o.prefix, o.fallback, o.put)
-                                                                        : delete_route(o.prefix, kBlackholeMetric);
+                                                                        : fib::delete_route(o.prefix, kBlackholeMetric);
                              }},
                     op);
 }

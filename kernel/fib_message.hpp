@@ -40,7 +40,9 @@ Message delete_route(const Prefix& p, std::uint32_t metric);
 Message dump_nexthops(int);
 Message dump_routes(int family);
 
-constexpr bool is_our_id(std::uint32_t id) { return id >= kNexthopIdFirst && id <= kNexthopIdLast; }
+constexpr bool is_our_id(std::uint32_t id) {
+  return id >= kNexthopIdFirst && id <= kNexthopIdLast;
+}
 
 struct NexthopInfo {
   std::uint32_t id = 0;

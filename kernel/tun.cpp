@@ -37,8 +37,7 @@ KernelResult<Tun> Tun::open(const std::string& name) {
   ifreq request{};
   name.copy(request.ifr_name, IFNAMSIZ - 1);
   request.ifr_flags = IFF_TUN | IFF_NO_PI;
-  if (ioctl(fd.get(), TUNSETIFF, &request) < 0)
-    return fail(KernelError{errno, "TUNSETIFF " + name, explain(errno)});
+  if (ioctl(fd.get(), TUNSETIFF, &request) < 0) return fail(KernelError{errno, "TUNSETIFF " + name, explain(errno)});
   if (ioctl(fd.get(), TUNSETPERSIST, 1) < 0) return fail(KernelError{errno, "TUNSETPERSIST " + name, {}});
   const auto index = if_nametoindex(name.c_str());
   if (index == 0) return fail(KernelError{errno, "TUN interface " + name, "not there after TUNSETIFF"});
@@ -53,6 +52,8 @@ KernelResult<std::size_t> Tun::read(std::span<std::uint8_t> out) const {
   return fail(KernelError{errno, "read from TUN interface", {}});
 }
 
-bool Tun::write(Bytes packet) const { return ::write(fd_.get(), packet.data(), packet.size()) >= 0; }
+bool Tun::write(Bytes packet) const {
+  return ::write(fd_.get(), packet.data(), packet.size()) >= 0;
+}
 
 }  // namespace cgw::kernel

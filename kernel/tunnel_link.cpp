@@ -56,9 +56,13 @@ Message link_message(std::uint16_t type, IfIndex index) {
 
 }  // namespace
 
-std::string tunnel_mark(IfId id) { return fmt::format("{}{:#010x}", kMark, id.value()); }
+std::string tunnel_mark(IfId id) {
+  return fmt::format("{}{:#010x}", kMark, id.value());
+}
 
-bool has_tunnel_mark(const std::string& alias) { return alias.starts_with(kMark); }
+bool has_tunnel_mark(const std::string& alias) {
+  return alias.starts_with(kMark);
+}
 
 KernelResult<std::optional<TunnelLink>> find_link(RequestSocket& route, const std::string& name) {
   const std::string what = "RTM_GETLINK " + name;

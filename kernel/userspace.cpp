@@ -46,7 +46,9 @@ struct Descriptors {
   UniqueFd wake_receiver, wake_sender, epoll;
 };
 
-KernelError refused(std::string what) { return {errno, std::move(what), {}}; }
+KernelError refused(std::string what) {
+  return {errno, std::move(what), {}};
+}
 
 // ESP in UDP in this process. The control thread changes its own tables and publishes copies; the receiver and
 // the sender each see a whole table, old or new, and own the state of the SAs' crypto.
@@ -153,11 +155,14 @@ Clock::time_point expiry(const ChildSa& sa) {
   return sa.hard_lifetime > Seconds{0} ? Clock::now() + sa.hard_lifetime : Clock::time_point::max();
 }
 
-KernelError no_cipher(const std::exception& e) { return {ENOTSUP, "ESP cipher", e.what()}; }
+KernelError no_cipher(const std::exception& e) {
+  return {ENOTSUP, "ESP cipher", e.what()};
+}
 
 KernelResult<void> UserspacePlane::install_inbound(IfId id, const ChildSa& sa) try {
   if (spi_taken(id, sa.spi_in))
-    return fail(KernelError{EEXIST, fmt::format("inbound SA {:08x}", sa.spi_in.value()), "another tunnel has this SPI"});
+    return fail(
+        KernelError{EEXIST, fmt::format("inbound SA {:08x}", sa.spi_in.value()), "another tunnel has this SPI"});
   Tunnel& t = tunnels_[id];
   if (t.in.contains(sa.spi_in)) return {};
   t.in[sa.spi_in] = std::make_shared<userspace::Inbound>(
@@ -182,6 +187,7 @@ KernelResult<void> UserspacePlane::use_outbound(IfId id, const ChildSa& sa) try 
                                                                        .local = sa.local,
                                                                        .remote = sa.remote,
                                                                        .expires = expiry(sa)});
+  if (t.out && t.out->spi == sa.spi_out) out->expires = t.out->expires;
   auto& sealer = t.sealers[sa.spi_out];
   if (!sealer) sealer = std::make_shared<ipsec::EspSealer>(sa.suite, sa.spi_out, sa.out);
   out->sealer = sealer;

@@ -13,7 +13,10 @@ class Receiver {
  public:
   // wake: an eventfd that becomes readable when there is a new table or the thread shall stop.
   Receiver(int udp, int relay, int wake, const Published& published)
-      : udp_(udp), relay_(relay), wake_(wake), published_(published) {}
+      : udp_(udp),
+        relay_(relay),
+        wake_(wake),
+        published_(published) {}
 
   void run(const std::stop_token& stop);
 

@@ -19,7 +19,10 @@ constexpr std::size_t kLargestInner = DatagramBatch::kSlot - ipsec::EspSealer::k
 }  // namespace
 
 Sender::Sender(int udp, int wake, UniqueFd epoll, const Published& published)
-    : udp_(udp), wake_(wake), epoll_(std::move(epoll)), published_(published) {
+    : udp_(udp),
+      wake_(wake),
+      epoll_(std::move(epoll)),
+      published_(published) {
   epoll_event e{.events = EPOLLIN, .data = {.u32 = kWake}};
   epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_, &e);
   sizes_.reserve(DatagramBatch::kCount);

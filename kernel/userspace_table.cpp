@@ -39,7 +39,9 @@ Drop reason(ipsec::EspDrop d) {
 }
 
 InnerCheck::InnerCheck(ipsec::AddressRange source, ipsec::AddressRange destination)
-    : family_(source.from.family()), source_(range(source)), destination_(range(destination)) {}
+    : family_(source.from.family()),
+      source_(range(source)),
+      destination_(range(destination)) {}
 
 InnerCheck::Range InnerCheck::range(const ipsec::AddressRange& r) {
   Range out;
@@ -50,7 +52,8 @@ InnerCheck::Range InnerCheck::range(const ipsec::AddressRange& r) {
 
 bool InnerCheck::within(const Range& r, Bytes address) {
   const auto less = [](auto a, auto b) { return std::ranges::lexicographical_compare(a, b); };
-  return !less(address, std::span(r.from).first(address.size())) && !less(std::span(r.to).first(address.size()), address);
+  return !less(address, std::span(r.from).first(address.size())) &&
+         !less(std::span(r.to).first(address.size()), address);
 }
 
 bool InnerCheck::allows(Bytes packet) const {

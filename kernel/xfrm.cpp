@@ -165,8 +165,7 @@ KernelResult<void> XfrmPlane::allow(IfId id, const ChildSa& sa, std::initializer
 
 // Selectors other than the negotiated ones: of the Child SA before, or of an earlier process.
 KernelResult<void> XfrmPlane::drop_other_policies(IfId id, const Selectors& keep) {
-  const auto done =
-      xfrm::remove_policies(xfrm_, [&](const auto& p) { return p.id == id && p.selectors != keep; });
+  const auto done = xfrm::remove_policies(xfrm_, [&](const auto& p) { return p.id == id && p.selectors != keep; });
   if (!done) return fail(done.error());
   return {};
 }

@@ -13,7 +13,6 @@
 
 #include "base/wire.hpp"
 
-
 namespace cgw::kernel::xfrm {
 namespace {
 
@@ -41,7 +40,9 @@ IpAddress cooked(const xfrm_address_t& a, int family) {
   return IpAddress::from_bytes({p, family == AF_INET6 ? 16u : 4u}).value_or(IpAddress{});
 }
 
-std::uint16_t family_of(const IpAddress& a) { return a.is_v4() ? AF_INET : AF_INET6; }
+std::uint16_t family_of(const IpAddress& a) {
+  return a.is_v4() ? AF_INET : AF_INET6;
+}
 
 struct Ends {
   const Endpoint& from;
@@ -175,7 +176,9 @@ SaName name_of(const ipsec::ChildSa& sa, Direction d) {
   return {sa.spi_out, sa.remote.address};
 }
 
-Selectors selectors_of(const ipsec::ChildSa& sa) { return {widened(sa.local_ts), widened(sa.remote_ts)}; }
+Selectors selectors_of(const ipsec::ChildSa& sa) {
+  return {widened(sa.local_ts), widened(sa.remote_ts)};
+}
 
 Message sa_message(SaRequest request, IfId id, const ipsec::ChildSa& sa, Direction d) {
   Message m = message(static_cast<std::uint16_t>(request));
@@ -213,7 +216,9 @@ Message get_sa(const SaName& name) {
   return m;
 }
 
-Message dump_sas() { return message(XFRM_MSG_GETSA, NLM_F_DUMP); }
+Message dump_sas() {
+  return message(XFRM_MSG_GETSA, NLM_F_DUMP);
+}
 
 Message allow_policy(IfId id, const ipsec::ChildSa& sa, PolicyDirection d) {
   Message m = message(XFRM_MSG_UPDPOLICY);
@@ -256,7 +261,9 @@ Message delete_policy(IfId id, PolicyDirection d, const Selectors& s) {
   return m;
 }
 
-Message dump_policies() { return message(XFRM_MSG_GETPOLICY, NLM_F_DUMP); }
+Message dump_policies() {
+  return message(XFRM_MSG_GETPOLICY, NLM_F_DUMP);
+}
 
 bool read_sa(nlmsghdr* h, SaInfo& out) {
   if (h->nlmsg_type != XFRM_MSG_NEWSA || !nlmsg_valid_hdr(h, sizeof(xfrm_usersa_info))) return false;

@@ -16,8 +16,8 @@
 namespace cgw::kernel {
 namespace {
 
-constexpr int kDumpChunk = 32768;           // the kernel's largest dump datagram
-constexpr timeval kPatience{.tv_sec = 5};   // the kernel answers at once; anything else is a fault
+constexpr int kDumpChunk = 32768;          // the kernel's largest dump datagram
+constexpr timeval kPatience{.tv_sec = 5};  // the kernel answers at once; anything else is a fault
 
 struct WipeBuffer {
   int size = 0;

@@ -55,8 +55,7 @@ KernelResult<std::size_t> remove_sas(RequestSocket& socket, const std::function<
   return names.size();
 }
 
-KernelResult<std::size_t> remove_policies(RequestSocket& socket,
-                                          const std::function<bool(const PolicyInfo&)>& which) {
+KernelResult<std::size_t> remove_policies(RequestSocket& socket, const std::function<bool(const PolicyInfo&)>& which) {
   std::vector<PolicyInfo> found;
   const auto dumped = socket.request(dump_policies(), "XFRM_MSG_GETPOLICY (all)", [&](nlmsghdr* h) {
     PolicyInfo info;
@@ -77,9 +76,8 @@ KernelResult<XfrmPurged> purge_xfrm() {
   if (!socket) return fail(std::move(socket).error());
   XfrmPurged out;
   CGW_TRY(out.policies, xfrm::remove_policies(*socket, [](const auto& p) { return is_our_if_id(p.id); }));
-  CGW_TRY(out.states, xfrm::remove_sas(*socket, [](const auto& s) {
-            return is_our_if_id(s.id) && s.reqid == s.id.value();
-          }));
+  CGW_TRY(out.states,
+          xfrm::remove_sas(*socket, [](const auto& s) { return is_our_if_id(s.id) && s.reqid == s.id.value(); }));
   return out;
 }
 

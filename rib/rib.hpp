@@ -45,7 +45,8 @@ struct Path {
   bool operator==(const Path&) const = default;
 };
 
-// Which rule decides between two candidates; the words for `show ip route X why`.
+// Which rule decides between two candidates, in this order; the words for `show ip route X why`. Oldest (BGP only): the
+// path that has been here longest stays, whatever attributes it changed since; so equal paths do not flap.
 enum class Rule : std::uint8_t {
   Same, Distance, LocalPref, AsPathLength, Origin, Med, Preference, FollowPeer, Oldest, RouterId, PeerAddress,
 };
@@ -102,7 +103,8 @@ class Rib {
  public:
   explicit Rib(std::uint32_t maximum_paths = 1) : maximum_paths_(maximum_paths) {}
 
-  // One path per (prefix, protocol, exit); the new one replaces the old.
+  // One path per (prefix, protocol, exit); the new one replaces the old and keeps its `learned`. A Connected path wins by
+  // distance, and the prefix is then left to the kernel's own route: the plan has no route for it.
   void update(const Prefix& prefix, Path path);
   void withdraw(const Prefix& prefix, Protocol protocol, ExitId exit);
   // The session (or the configuration) behind these paths is gone. With retain, prefixes that lose their
@@ -123,22 +125,52 @@ class Rib {
   std::vector<GroupSet> groups() const;
 
  private:
+  // What defines a group: the exits in order, and which are as good as the one before them (for maximum-paths).
+  struct Ranking {
+    std::vector<ExitId> exits;
+    std::vector<bool> equal;  // equal[i]: to exits[i-1] by all rules before Oldest
+    auto operator<=>(const Ranking&) const = default;
+  };
   struct Group {
-    std::vector<ExitId> ranked;
+    Ranking ranking;
     std::vector<ExitId> active;
     std::size_t users = 0;
+    bool published = false;
   };
   struct Entry {
-    std::vector<Path> paths;  // ranked
-    std::optional<GroupId> group;
+    std::vector<Path> paths;  // ranked by settle()
+    std::optional<GroupId> group;  // as last published
+    Protocol protocol = Protocol::Bgp;
     bool retained = false;
+    bool dirty = false;
   };
+  using Table = std::map<Prefix, Entry>;
+
+  void touch(Table::iterator it);
+  void settle(Table::iterator it, PlanChanges& routes, std::vector<Prefix>& empty);
+  void leave(GroupId id);
+  GroupId join(Ranking ranking);
+  std::vector<ExitId> active_of(const Ranking& r) const;
+  Fitness fitness_of(ExitId exit) const;
+  RouteView view_of(const Prefix& prefix, const Entry& e) const;
+
   std::uint32_t maximum_paths_;
-  std::map<Prefix, Entry> table_;
+  Table table_;
   std::map<GroupId, Group> groups_;
+  std::map<Ranking, GroupId> by_ranking_;
+  std::map<ExitId, std::set<GroupId>> by_exit_;
   std::map<ExitId, Fitness> fitness_;
   std::optional<ExitId> followed_;
-  // The implementer of rib.cpp completes the bookkeeping of pending changes here.
+
+  std::vector<Prefix> dirty_;
+  std::set<GroupId> stale_groups_;  // whose active exits may have changed
+  std::set<GroupId> unused_;        // without users at some moment since the last take_changes()
+  std::vector<GroupId> free_ids_;
+  std::uint32_t next_id_ = 1;
 };
+
+// The candidates of a prefix, best first, by compare() with MED compared within each neighboring AS first, so that
+// the order does not depend on the order of arrival (deterministic MED).
+void rank(std::vector<Path>& paths, std::optional<ExitId> followed);
 
 }  // namespace cgw::rib

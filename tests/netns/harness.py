@@ -7,7 +7,7 @@ import sys
 import time
 
 HERE = os.path.dirname(os.path.realpath(__file__))
-sys.path.insert(0, os.path.join(HERE, "../../examples/lab.d"))
+sys.path.insert(0, os.path.normpath(os.path.join(HERE, "../../examples/lab.d")))
 
 from cgwlab import Lab, LabError, Options, plan, status  # noqa: E402
 from cgwlab.gateway import Gateway  # noqa: E402

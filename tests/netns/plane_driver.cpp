@@ -76,7 +76,9 @@ int bound_socket() {
   return fd;
 }
 
-std::string words(const kernel::KernelResult<void>& r) { return r ? "ok" : "error " + r.error().to_string(); }
+std::string words(const kernel::KernelResult<void>& r) {
+  return r ? "ok" : "error " + r.error().to_string();
+}
 
 std::string words(const kernel::KernelResult<kernel::IfIndex>& r) {
   return r ? fmt::format("ok {}", r->value()) : "error " + r.error().to_string();
@@ -84,8 +86,8 @@ std::string words(const kernel::KernelResult<kernel::IfIndex>& r) {
 
 std::string words(const kernel::KernelResult<kernel::TunnelCounters>& r) {
   if (!r) return "error " + r.error().to_string();
-  std::string out = fmt::format("ok in={} out={} octets_in={} octets_out={}", r->packets_in, r->packets_out, r->octets_in,
-                                r->octets_out);
+  std::string out = fmt::format("ok in={} out={} octets_in={} octets_out={}", r->packets_in, r->packets_out,
+                                r->octets_in, r->octets_out);
   for (const auto& [reason, n] : r->drops)
     out += fmt::format(" [{}]={}", reason, n);
   return out;
@@ -93,8 +95,9 @@ std::string words(const kernel::KernelResult<kernel::TunnelCounters>& r) {
 
 std::string capability() {
   const auto c = kernel::probe_capability();
-  return fmt::format("ok kernel_esp={} xfrm_interface={} tun={} nexthop_objects={} why_not_kernel='{}' why_not_userspace='{}'",
-                     c.kernel_esp, c.xfrm_interface, c.tun, c.nexthop_objects, c.why_not_kernel, c.why_not_userspace);
+  return fmt::format(
+      "ok kernel_esp={} xfrm_interface={} tun={} nexthop_objects={} why_not_kernel='{}' why_not_userspace='{}'",
+      c.kernel_esp, c.xfrm_interface, c.tun, c.nexthop_objects, c.why_not_kernel, c.why_not_userspace);
 }
 
 std::string purge() {

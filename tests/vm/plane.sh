@@ -146,7 +146,7 @@ against_iproute2() { # SUITE MTU ENCRYPTION-OCTETS IP-XFRM-ALGORITHMS...
   local udp=() sink=
   if [ -n "$encap" ]; then
     udp=(encap espinudp 4500 4500 0.0.0.0)
-    in_ns "$B" python3 -c 'import socket, time
+    ip netns exec "$B" python3 -c 'import socket, time
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("", 4500)); s.setsockopt(17, 100, 2); time.sleep(60)' &
     sink=$!
     sleep 0.5
@@ -169,7 +169,10 @@ s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("", 4500)); s.sets
   traffic "$words" "$mtu"
   tell a remove-interface >/dev/null
   stop_plane a
-  [ -z "$sink" ] || kill "$sink"
+  if [ -n "$sink" ]; then
+    kill "$sink"
+    wait "$sink" 2>/dev/null
+  fi
   ip -n "$B" link del other
   ip -n "$B" xfrm state deleteall
   ip -n "$B" xfrm policy deleteall
@@ -214,5 +217,4 @@ against_iproute2 aes256-sha256 1438 32 ''
 against_iproute2 aes256-sha256 1422 32 encap
 against_userspace aes256gcm16 1438
 against_userspace aes256-sha256 1422
-cp "$work"/*.out "$RESULTS/" 2>/dev/null
 summary

@@ -75,7 +75,17 @@ class Gateway:
                 raise LabError("cgwd has ended: " + (tail(self.log, 5) or "it said nothing"))
             tunnels = self.tunnels()
             return all(self.is_up(number, tunnels) for number in numbers)
-        wait_for(f"tunnels {' and '.join(map(str, numbers))} up", ready, seconds, 0.1)
+        try:
+            wait_for(f"{'tunnel' if len(numbers) == 1 else 'tunnels'} {' and '.join(map(str, numbers))} up", ready,
+                     seconds, 0.1)
+        except LabError as error:
+            raise LabError(f"{error}; {self._reasons()}") from None
+
+    def _reasons(self):
+        """What the gateway says of each tunnel, in a line."""
+        words = [f"tunnel {number} is {tunnel.get('verdict')} ({tunnel.get('reason', 'no reason given')}), BGP "
+                 f"{(tunnel.get('bgp') or {}).get('state') or 'off'}" for number, tunnel in self.tunnels().items()]
+        return "; ".join(words) or "cgwd does not answer 'show vpn json'"
 
     def wait_active(self, number, seconds=30):
         wait_for(f"tunnel {number} active", lambda: self.active() == number, seconds, 0.1)

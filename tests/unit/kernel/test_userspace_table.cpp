@@ -7,7 +7,9 @@
 namespace cgw::kernel::userspace {
 namespace {
 
-IpAddress ip(const char* text) { return IpAddress::parse(text).value(); }
+IpAddress ip(const char* text) {
+  return IpAddress::parse(text).value();
+}
 
 std::vector<std::uint8_t> packet(const char* from, const char* to) {
   const IpAddress source = ip(from), target = ip(to);
@@ -33,7 +35,8 @@ TEST_SUITE("kernel/userspace_table") {
     const InnerCheck all({ip("0.0.0.0"), ip("255.255.255.255")}, {ip("0.0.0.0"), ip("255.255.255.255")});
     CHECK(all.allows(packet("10.0.0.1", "192.0.2.1")));
     CHECK(!all.allows(packet("2001:db8::1", "2001:db8::2")));
-    const InnerCheck six({ip("2001:db8::"), ip("2001:db8::ff")}, {ip("::"), ip("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")});
+    const InnerCheck six({ip("2001:db8::"), ip("2001:db8::ff")},
+                         {ip("::"), ip("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")});
     CHECK(six.allows(packet("2001:db8::1", "2001:db8::2")));
     CHECK(!six.allows(packet("2001:db8::100", "2001:db8::2")));
     CHECK(!six.allows(packet("10.0.0.1", "192.0.2.1")));

@@ -16,7 +16,9 @@ namespace {
 
 constexpr IfId kId{0x0c670001};
 
-IpAddress ip(const char* text) { return IpAddress::parse(text).value(); }
+IpAddress ip(const char* text) {
+  return IpAddress::parse(text).value();
+}
 
 ipsec::ChildSa gcm_child() {
   ipsec::ChildSa sa;

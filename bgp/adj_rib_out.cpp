@@ -1,0 +1,44 @@
+#include "bgp/adj_rib_out.hpp"
+
+namespace cgw::bgp {
+
+void AdjRibOut::want(const std::vector<Advertisement>& routes, std::uint32_t limit) {
+  wanted_.clear();
+  held_back_.clear();
+  std::map<Prefix, Advertisement> all;
+  for (const auto& r : routes) all[r.prefix] = r;
+  for (auto& [prefix, r] : all) {
+    if (wanted_.size() < limit) {
+      wanted_.emplace(prefix, std::move(r));
+    } else {
+      held_back_.push_back(prefix);
+    }
+  }
+}
+
+Messages AdjRibOut::difference(const SessionConfig& config, const UpdateContext& context) {
+  std::vector<Prefix> gone;
+  for (const auto& [prefix, r] : told_) {
+    if (!wanted_.contains(prefix)) gone.push_back(prefix);
+  }
+  // Prefixes with the same attributes share messages.
+  std::map<std::pair<std::optional<std::uint32_t>, std::vector<std::uint32_t>>, std::vector<Prefix>> groups;
+  for (const auto& [prefix, r] : wanted_) {
+    const auto it = told_.find(prefix);
+    if (it == told_.end() || it->second != r) groups[{r.med, r.communities}].push_back(prefix);
+  }
+  Messages out = encode_withdraw(gone);
+  for (const auto& [key, prefixes] : groups) {
+    PathAttributes a;
+    if (context.ebgp) a.as_path = {{AsPathSegment::Type::Sequence, {config.local_as}}};
+    a.next_hop = config.local_address;
+    a.med = key.first;
+    a.communities = key.second;
+    if (!context.ebgp) a.local_pref = 100;
+    for (auto& m : encode_announce(prefixes, a, context)) out.push_back(std::move(m));
+  }
+  told_ = wanted_;
+  return out;
+}
+
+}  // namespace cgw::bgp

@@ -1,0 +1,28 @@
+#pragma once
+#include <map>
+#include <vector>
+
+#include "bgp/session.hpp"
+#include "bgp/update.hpp"
+
+namespace cgw::bgp {
+
+// What the neighbor has been told, and the messages that bring it to what it should know.
+class AdjRibOut {
+ public:
+  // The wanted set, cut to `limit` prefixes in order of prefix; the rest is held back.
+  void want(const std::vector<Advertisement>& routes, std::uint32_t limit);
+  // The neighbor knows nothing (a new session, or it asked for all again).
+  void forget() { told_.clear(); }
+  // Empty when the neighbor knows it all.
+  Messages difference(const SessionConfig& config, const UpdateContext& context);
+
+  const std::map<Prefix, Advertisement>& told() const { return told_; }
+  const std::vector<Prefix>& held_back() const { return held_back_; }
+
+ private:
+  std::map<Prefix, Advertisement> wanted_, told_;
+  std::vector<Prefix> held_back_;
+};
+
+}  // namespace cgw::bgp

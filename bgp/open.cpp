@@ -1,0 +1,114 @@
+#include "bgp/open.hpp"
+
+#include "bgp/framing.hpp"
+
+namespace cgw::bgp {
+namespace {
+
+constexpr std::uint8_t kVersion = 4;
+constexpr std::uint16_t kAsTrans = 23456;  // RFC 6793 9
+constexpr std::uint8_t kParamCapabilities = 2;
+constexpr std::uint8_t kExtendedLength = 255;  // RFC 9072
+constexpr std::uint8_t kCapMultiprotocol = 1, kCapRouteRefresh = 2, kCapFourOctetAs = 65;
+
+std::unexpected<Notification> open_error(std::uint8_t subcode, std::vector<std::uint8_t> data = {}) {
+  return fail(Notification{.code = 2, .subcode = subcode, .data = std::move(data)});
+}
+
+// What the capabilities say; unknown ones are passed over (RFC 5492 3).
+struct Parameters {
+  Capabilities capabilities;
+  Asn four_octet_as;
+};
+
+bool read_capability(std::uint8_t code, Reader value, Parameters& p) {
+  switch (code) {
+    case kCapMultiprotocol: {
+      const auto afi = value.u16();
+      value.u8();
+      const auto safi = value.u8();
+      if (!value.done()) return false;
+      p.capabilities.any_multiprotocol = true;
+      p.capabilities.ipv4_unicast = p.capabilities.ipv4_unicast || (afi == 1 && safi == 1);
+      return true;
+    }
+    case kCapRouteRefresh: p.capabilities.route_refresh = true; return value.done();
+    case kCapFourOctetAs:
+      p.capabilities.four_octet_as = true;
+      p.four_octet_as = Asn{value.u32()};
+      return value.done();
+    default: return true;
+  }
+}
+
+Result<Parameters, Notification> parse_parameters(Reader params, bool extended) {
+  Parameters p;
+  while (params.more()) {
+    const auto type = params.u8();
+    const std::size_t length = extended ? params.u16() : params.u8();
+    Reader value = params.sub(length);
+    if (value.ok() && type != kParamCapabilities) return open_error(4);
+    while (value.more()) {
+      const auto code = value.u8();
+      const Reader capability = value.sub(value.u8());
+      if (!capability.ok() || !read_capability(code, capability, p)) return open_error(0);
+    }
+    if (!value.ok()) return open_error(0);
+  }
+  if (!params.ok()) return open_error(0);
+  return p;
+}
+
+}  // namespace
+
+//   | Version (1) | My AS (2) | Hold Time (2) | BGP Identifier (4) | Opt Parm Len (1) | Optional Parameters |
+Result<Open, Notification> parse_open(Bytes body) {
+  Reader r(body);
+  const auto version = r.u8();
+  const auto asn = r.u16();
+  const auto hold = r.u16();
+  const auto id = r.u32();
+  std::size_t length = r.u8();
+  if (!r.ok()) return open_error(0);
+  // RFC 4271 6.2: "The Data field is a 2-octet unsigned integer, which indicates the largest, locally-supported version
+  // number".
+  if (version != kVersion) return open_error(1, {0, kVersion});
+  // RFC 9072 2: a first parameter type of 255 announces the extended form.
+  const bool extended = length != 0 && body.size() > 10 && body[10] == kExtendedLength;
+  if (extended) {
+    r.u8();
+    length = r.u16();
+  }
+  const Reader params = r.sub(length);
+  if (!r.done()) return open_error(0);
+  // RFC 4271 6.2: "An implementation MUST reject Hold Time values of one or two seconds."
+  if (hold == 1 || hold == 2) return open_error(6);
+  if (id == 0) return open_error(3);
+
+  CGW_TRY(const Parameters p, parse_parameters(params, extended));
+  const Asn peer = p.capabilities.four_octet_as ? p.four_octet_as : Asn{asn};
+  if (peer == Asn{}) return open_error(2);  // RFC 7607 2
+  return Open{.asn = peer, .hold_time = Seconds{hold}, .router_id = RouterId{id}, .capabilities = p.capabilities};
+}
+
+std::vector<std::uint8_t> encode_open(Asn asn, Seconds hold_time, RouterId id) {
+  std::vector<std::uint8_t> body;
+  Writer w(body);
+  w.u8(kVersion);
+  w.u16(asn.value() > 0xffff ? kAsTrans : static_cast<std::uint16_t>(asn.value()));
+  w.u16(static_cast<std::uint16_t>(hold_time.count()));
+  w.u32(id.value());
+  {
+    const auto params = w.len8();
+    w.u8(kParamCapabilities);
+    const auto capabilities = w.len8();
+    w.bytes(std::vector<std::uint8_t>{kCapMultiprotocol, 4, 0, 1, 0, 1});
+    w.bytes(std::vector<std::uint8_t>{kCapRouteRefresh, 0});
+    w.u8(kCapFourOctetAs);
+    const auto four_octet = w.len8();
+    w.u32(asn.value());
+  }
+  return frame(MessageType::Open, body);
+}
+
+}  // namespace cgw::bgp

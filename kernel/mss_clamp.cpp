@@ -1,0 +1,96 @@
+#include "kernel/mss_clamp.hpp"
+
+#include <net/if.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+
+#include <fmt/format.h>
+#include <nftables/libnftables.h>
+
+#include "base/note.hpp"
+#include "kernel/mss_table.hpp"
+
+namespace cgw::kernel {
+namespace {
+
+struct FreeContext {
+  void operator()(nft_ctx* c) const { nft_ctx_free(c); }
+};
+
+constexpr std::string_view kReplace = "table inet cgwd\ndelete table inet cgwd\n";
+
+KernelResult<void> run(const std::string& commands, const std::string& what) {
+  const std::unique_ptr<nft_ctx, FreeContext> context(nft_ctx_new(NFT_CTX_DEFAULT));
+  if (!context) return fail(KernelError{ENOMEM, what, {}});
+  nft_ctx_buffer_output(context.get());
+  nft_ctx_buffer_error(context.get());
+  errno = 0;
+  if (nft_run_cmd_from_buffer(context.get(), commands.c_str()) == 0) return {};
+  const int e = errno != 0 ? errno : EINVAL;
+  const char* text = nft_ctx_get_error_buffer(context.get());
+  return fail(KernelError{e, what, printable(text != nullptr ? text : "", 400)});
+}
+
+// Names stand in quotes, where nft knows no escapes and takes a last '*' for a wildcard.
+bool can_be_quoted(const std::string& name) {
+  return !name.empty() && name.size() < IFNAMSIZ &&
+         std::ranges::all_of(name, [](char c) { return c > ' ' && c < 0x7f && c != '"' && c != '*' && c != '\\'; });
+}
+
+// The kernel only ever lowers an MSS with `set`, so that a smaller one of the sender's stays.
+std::string rules(std::string_view direction, const std::map<std::string, ClampedLink>& links) {
+  std::string out;
+  for (const auto& [name, mss] : links) {
+    const auto add = [&](std::string_view family, std::uint32_t size) {
+      if (size == 0) return;
+      out += fmt::format("    {} \"{}\" meta nfproto {} tcp flags & (syn | rst) == syn tcp option maxseg size set {}\n",
+                         direction, name, family, size);
+    };
+    add("ipv4", mss.mss_v4);
+    add("ipv6", mss.mss_v6);
+  }
+  return out;
+}
+
+std::string chain(std::string_view hook, const std::string& content) {
+  return fmt::format("  chain {0} {{\n    type filter hook {0} priority mangle; policy accept;\n{1}  }}\n", hook,
+                     content);
+}
+
+}  // namespace
+
+KernelResult<std::string> mss_ruleset(const std::map<std::string, ClampedLink>& links) {
+  for (const auto& [name, mss] : links) {
+    if (!can_be_quoted(name)) return fail(KernelError{EINVAL, "MSS clamp on " + printable(name), "not a usable name"});
+    if (mss.mss_v4 > 65535 || mss.mss_v6 > 65535) return fail(KernelError{ERANGE, "MSS clamp on " + name, {}});
+  }
+  const std::string in = rules("iifname", links), out = rules("oifname", links);
+  return fmt::format("{}table inet cgwd {{\n{}{}{}}}\n", kReplace, chain("forward", in + out), chain("input", in),
+                     chain("output", out));
+}
+
+KernelResult<bool> remove_mss_table() {
+  if (auto listed = run("list table inet cgwd", "nft list table inet cgwd"); !listed) {
+    const int e = listed.error().errnum;
+    if (e == EPERM || e == EACCES) return fail(std::move(listed).error());
+    return false;  // none, or a kernel without nf_tables
+  }
+  if (auto removed = run("delete table inet cgwd", "nft delete table inet cgwd"); !removed)
+    return fail(std::move(removed).error());
+  return true;
+}
+
+KernelResult<void> set_mss_clamp(const std::map<std::string, ClampedLink>& links) {
+  if (links.empty()) {
+    if (auto removed = remove_mss_table(); !removed) return fail(std::move(removed).error());
+    return {};
+  }
+  CGW_TRY(const std::string commands, mss_ruleset(links));
+  auto done = run(commands, "nft table inet cgwd");
+  if (!done) done.error().detail += "; the kernel needs CONFIG_NF_TABLES_INET and CONFIG_NFT_EXTHDR";
+  return done;
+}
+
+}  // namespace cgw::kernel
