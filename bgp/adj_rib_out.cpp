@@ -6,7 +6,8 @@ void AdjRibOut::want(const std::vector<Advertisement>& routes, std::uint32_t lim
   wanted_.clear();
   held_back_.clear();
   std::map<Prefix, Advertisement> all;
-  for (const auto& r : routes) all[r.prefix] = r;
+  for (const auto& r : routes)
+    all[r.prefix] = r;
   for (auto& [prefix, r] : all) {
     if (wanted_.size() < limit) {
       wanted_.emplace(prefix, std::move(r));
@@ -35,7 +36,8 @@ Messages AdjRibOut::difference(const SessionConfig& config, const UpdateContext&
     a.med = key.first;
     a.communities = key.second;
     if (!context.ebgp) a.local_pref = 100;
-    for (auto& m : encode_announce(prefixes, a, context)) out.push_back(std::move(m));
+    for (auto& m : encode_announce(prefixes, a, context))
+      out.push_back(std::move(m));
   }
   told_ = wanted_;
   return out;

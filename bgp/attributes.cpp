@@ -111,7 +111,8 @@ bool read_aggregator(Reader v, Target t) {
 
 bool read_communities(Reader v, Target t) {
   if (!v.more()) return false;  // RFC 7606 7.8: a non-zero multiple of 4
-  while (v.more()) t.to.attributes.communities.push_back(v.u32());
+  while (v.more())
+    t.to.attributes.communities.push_back(v.u32());
   return v.ok();
 }
 
@@ -122,7 +123,8 @@ bool read_four_octets(Reader v, Target) {
 
 bool read_cluster_list(Reader v, Target) {
   if (!v.more()) return false;
-  while (v.more()) v.u32();
+  while (v.more())
+    v.u32();
   return v.ok();
 }
 
@@ -218,12 +220,13 @@ std::string_view words(OnError e) {
 // What to answer where the session has to be reset.
 Notification reset(const Raw& a) {
   std::vector<std::uint8_t> data{a.flags, a.type, static_cast<std::uint8_t>(a.value.size())};
-  data.insert(data.end(), a.value.begin(), a.value.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(a.value.size(), 64)));
+  data.insert(data.end(), a.value.begin(),
+              a.value.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(a.value.size(), 64)));
   return {.code = 3, .subcode = 9, .data = std::move(data)};
 }
 
-// RFC 4271 9: an unknown optional transitive attribute is kept and marked Partial; an unknown well-known one is an error,
-// which RFC 7606 3(c) makes a withdrawal; the rest is dropped.
+// RFC 4271 9: an unknown optional transitive attribute is kept and marked Partial; an unknown well-known one is an
+// error, which RFC 7606 3(c) makes a withdrawal; the rest is dropped.
 void take_unknown(const Raw& a, ReadAttributes& out) {
   if ((a.flags & kOptional) == 0) {
     out.withdraw = true;
@@ -245,7 +248,8 @@ Result<void, Notification> take(const Raw& a, ReadAttributes& out, const UpdateC
   if (row->on_error == OnError::Discard) out = std::move(before);
   // RFC 7606 3(c): wrong flags mean withdraw unless the attribute's own rule is a reset.
   const OnError action = flags_fit || row->on_error == OnError::Reset ? row->on_error : OnError::Withdraw;
-  out.findings.push_back(fmt::format("malformed {} ({} octets: {}): {}", row->name, a.value.size(), excerpt(a), words(action)));
+  out.findings.push_back(
+      fmt::format("malformed {} ({} octets: {}): {}", row->name, a.value.size(), excerpt(a), words(action)));
   if (action == OnError::Reset) return fail(reset(a));
   if (action == OnError::Withdraw) out.withdraw = true;
   return {};
@@ -261,7 +265,8 @@ bool read_prefixes(Bytes field, std::vector<Prefix>& out) {
     const Bytes octets = r.bytes((length + 7U) / 8U);
     if (!r.ok()) return false;
     std::uint32_t v = 0;
-    for (std::size_t i = 0; i < octets.size(); ++i) v |= static_cast<std::uint32_t>(octets[i]) << (24 - 8 * i);
+    for (std::size_t i = 0; i < octets.size(); ++i)
+      v |= static_cast<std::uint32_t>(octets[i]) << (24 - 8 * i);
     out.push_back(Prefix::of(IpAddress::v4(v), length));
   }
   return r.ok();
@@ -279,7 +284,8 @@ Result<ReadAttributes, Notification> read_attributes(Bytes attributes, const Upd
     if (!r.ok()) {
       // RFC 7606 4: the rest of the attributes cannot be read, but the NLRI field can.
       out.withdraw = true;
-      out.findings.push_back(fmt::format("attribute {} runs over the end of the attributes: {}", type, words(OnError::Withdraw)));
+      out.findings.push_back(
+          fmt::format("attribute {} runs over the end of the attributes: {}", type, words(OnError::Withdraw)));
       break;
     }
     ++out.count;

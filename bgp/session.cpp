@@ -32,13 +32,22 @@ std::string_view to_string(State s) {
 
 Session::Session(SessionConfig config, Random& jitter) : impl_(std::make_unique<Impl>(config, jitter)) {}
 Session::~Session() = default;
-Actions Session::step(TimePoint now, const Event& event) { return impl_->step(now, event); }
-std::optional<TimePoint> Session::next_deadline() const { return impl_->next_deadline(); }
-const SessionStatus& Session::status() const { return impl_->status; }
-const std::map<Prefix, AttributesPtr>& Session::adj_rib_in() const { return impl_->adj_rib_in; }
+Actions Session::step(TimePoint now, const Event& event) {
+  return impl_->step(now, event);
+}
+std::optional<TimePoint> Session::next_deadline() const {
+  return impl_->next_deadline();
+}
+const SessionStatus& Session::status() const {
+  return impl_->status;
+}
+const std::map<Prefix, AttributesPtr>& Session::adj_rib_in() const {
+  return impl_->adj_rib_in;
+}
 std::vector<Advertisement> Session::adj_rib_out() const {
   std::vector<Advertisement> out;
-  for (const auto& [prefix, a] : impl_->adj_rib_out.told()) out.push_back(a);
+  for (const auto& [prefix, a] : impl_->adj_rib_out.told())
+    out.push_back(a);
   return out;
 }
 
@@ -129,6 +138,9 @@ void Session::Impl::on(Context& cx, const Connected& e) {
     cx.out.push_back(Close{e.connection});
     return;
   }
+  // The shell has accepted anew: what was on this line is no more.
+  if (line(e.connection).phase > Phase::Connecting)
+    lost(cx, e.connection, "replaced by a new connection of the neighbor");
   if (line(other(e.connection)).phase == Phase::Established) {
     // RFC 4271 6.8: the established one stays. If the neighbor has lost it, this KEEPALIVE finds that out at once.
     send(cx, other(e.connection), frame(MessageType::Keepalive, {}));
@@ -160,7 +172,8 @@ void Session::Impl::on(Context& cx, const Received& e) {
   line(e.connection).framer.push(e.bytes);
   while (line(e.connection).phase > Phase::Connecting) {
     auto next = line(e.connection).framer.next();
-    if (!next) return refuse(cx, e.connection, next.error(), "what the neighbor sent is no BGP: " + next.error().to_string());
+    if (!next)
+      return refuse(cx, e.connection, next.error(), "what the neighbor sent is no BGP: " + next.error().to_string());
     if (!*next) return;
     ++status.messages_received;
     if (line(e.connection).phase >= Phase::OpenConfirm && status.hold_time != Seconds{0}) {
@@ -179,11 +192,13 @@ void Session::Impl::on(Context& cx, const Announce& e) {
     said_held_back = true;
     constexpr std::size_t kNamed = 10;
     std::string names;
-    for (std::size_t i = 0; i < held.size() && i < kNamed; ++i) names += (i > 0 ? ", " : "") + held[i].to_string();
-    cx.out.push_back(Note{Level::Warning,
-                          fmt::format("{} prefixes are held back: the neighbor resets the session past {} ({}{}); "
-                                      "aggregate them, or raise maximum-prefix-out if it takes more",
-                                      held.size(), config.maximum_prefix_out, names, held.size() > kNamed ? ", ..." : "")});
+    for (std::size_t i = 0; i < held.size() && i < kNamed; ++i)
+      names += (i > 0 ? ", " : "") + held[i].to_string();
+    cx.out.push_back(
+        Note{Level::Warning,
+             fmt::format("{} prefixes are held back: the neighbor resets the session past {} ({}{}); "
+                         "aggregate them, or raise maximum-prefix-out if it takes more",
+                         held.size(), config.maximum_prefix_out, names, held.size() > kNamed ? ", ..." : "")});
   }
   if (state() == State::Established) advertise(cx);
 }
@@ -220,6 +235,7 @@ void Session::Impl::handle(Context& cx, ConnectionId id, const Frame& f) {
 
 void Session::Impl::establish(Context& cx, ConnectionId id) {
   line(id).phase = Phase::Established;
+  if (status.hold_time == Seconds{0}) line(id).hold.reset();
   status.established = cx.now;
   ++status.established_count;
   said.clear();
@@ -231,8 +247,10 @@ void Session::Impl::establish(Context& cx, ConnectionId id) {
 }
 
 void Session::Impl::advertise(Context& cx) {
-  const auto id = line(ConnectionId::Outgoing).phase == Phase::Established ? ConnectionId::Outgoing : ConnectionId::Incoming;
-  for (auto& m : adj_rib_out.difference(config, update_context())) send(cx, id, std::move(m));
+  const auto id =
+      line(ConnectionId::Outgoing).phase == Phase::Established ? ConnectionId::Outgoing : ConnectionId::Incoming;
+  for (auto& m : adj_rib_out.difference(config, update_context()))
+    send(cx, id, std::move(m));
 }
 
 void Session::Impl::send(Context& cx, ConnectionId id, std::vector<std::uint8_t> message) {
@@ -245,6 +263,7 @@ void Session::Impl::refuse(Context& cx, ConnectionId id, const Notification& n, 
   const std::string text = fmt::format("sent {}: {}", n.to_string(), why);
   if (text != said) cx.out.push_back(Note{Level::Warning, text});
   said = text;
+  status.last_reset = text;
   close(cx, id, text);
   back_off(cx);
 }

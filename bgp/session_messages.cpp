@@ -23,22 +23,24 @@ void Session::Impl::on_open(Context& cx, ConnectionId id, Bytes body) {
   if (!open) return refuse(cx, id, open.error(), "the neighbor's OPEN is not acceptable");
   if (open->asn != config.remote_as) {
     return refuse(cx, id, {.code = 2, .subcode = 2, .data = {}},
-                  fmt::format("the neighbor is AS {}, but AS {} is configured: correct 'neighbor {} remote-as'", open->asn.value(),
-                              config.remote_as.value(), config.remote_address.to_string()));
+                  fmt::format("the neighbor is AS {}, but AS {} is configured: correct 'neighbor {} remote-as'",
+                              open->asn.value(), config.remote_as.value(), config.remote_address.to_string()));
   }
   const bool ibgp = config.local_as == config.remote_as;
   if (ibgp && open->router_id == config.router_id) {
-    return refuse(cx, id, {.code = 2, .subcode = 3, .data = {}}, "the neighbor has our router id: change 'bgp router-id'");
+    return refuse(cx, id, {.code = 2, .subcode = 3, .data = {}},
+                  "the neighbor has our router id: change 'bgp router-id'");
   }
   line(id).peer = *open;
   if (!resolve_collision(cx, id)) return;
   status.peer_router_id = open->router_id;
   // RFC 4271 4.2: "the smaller of its configured Hold Time and the Hold Time received in the OPEN message".
   status.hold_time = std::min(config.hold_time, open->hold_time);
-  status.keepalive_time = std::min(config.keepalive_time, Seconds{std::max<Seconds::rep>(status.hold_time.count() / 3, 1)});
+  status.keepalive_time =
+      std::clamp(config.keepalive_time, Seconds{1}, Seconds{std::max<Seconds::rep>(status.hold_time.count() / 3, 1)});
   Line& l = line(id);
   l.phase = Phase::OpenConfirm;
-  l.hold.reset();
+  // Without a hold time the large one stays until the session is established: nothing else ends this state.
   if (status.hold_time != Seconds{0}) {
     l.hold = cx.now + status.hold_time;
     l.keepalive = cx.now + jittered(status.keepalive_time);
@@ -47,9 +49,15 @@ void Session::Impl::on_open(Context& cx, ConnectionId id, Bytes body) {
   send(cx, id, frame(MessageType::Keepalive, {}));
 }
 
-// RFC 4271 6.8, RFC 6286 2.3: of two connections the one opened by the speaker with the higher identifier (then AS) stays.
+// RFC 4271 6.8, RFC 6286 2.3: of two connections the one opened by the speaker with the higher identifier (then AS)
+// stays.
 bool Session::Impl::resolve_collision(Context& cx, ConnectionId id) {
   const Line& rival = line(other(id));
+  if (rival.phase == Phase::Established) {
+    send(cx, id, encode({.code = 6, .subcode = 7, .data = {}}));
+    close(cx, id, "connection collision resolved: the established one stays");
+    return false;
+  }
   if (rival.phase != Phase::OpenConfirm && rival.phase != Phase::OpenSent) return true;
   if (rival.phase == Phase::OpenSent && !rival.peer) return true;  // its own OPEN will decide
   const auto& peer = *line(id).peer;
@@ -82,10 +90,12 @@ void Session::Impl::on_update(Context& cx, ConnectionId id, Bytes body) {
   if (!update->findings.empty()) {
     ++status.malformed_updates;
     const std::string octets = hex({reinterpret_cast<const char*>(body.data()), body.size()});
-    for (const auto& f : update->findings) cx.out.push_back(Note{Level::Warning, fmt::format("UPDATE: {} ({})", f, octets)});
+    for (const auto& f : update->findings)
+      cx.out.push_back(Note{Level::Warning, fmt::format("UPDATE: {} ({})", f, octets)});
   }
   if (!update->not_usable.empty()) {
-    cx.out.push_back(Note{Level::Debug, fmt::format("{} prefixes are not used: {}", update->withdrawn.size(), update->not_usable)});
+    cx.out.push_back(
+        Note{Level::Debug, fmt::format("{} prefixes are not used: {}", update->withdrawn.size(), update->not_usable)});
   }
   apply(cx, *update);
   if (adj_rib_in.size() > config.maximum_prefix_in) {
@@ -117,10 +127,12 @@ void Session::Impl::on_notification(Context& cx, ConnectionId id, Bytes body) {
   const bool collision = n && n->code == 6 && n->subcode == 7;
   if (!collision && text != said) {
     const bool bad_as = n && n->code == 2 && n->subcode == 2;
-    cx.out.push_back(Note{Level::Warning, bad_as ? fmt::format("{}: it expects another AS than {}; compare 'router bgp' with the customer "
-                                                               "gateway's ASN in AWS",
-                                                               text, config.local_as.value())
-                                                 : text});
+    cx.out.push_back(Note{Level::Warning,
+                          bad_as
+                              ? fmt::format("{}: it expects another AS than {}; compare 'router bgp' with the customer "
+                                            "gateway's ASN in AWS",
+                                            text, config.local_as.value())
+                              : text});
     said = text;
   }
   status.last_reset = text;
@@ -132,7 +144,8 @@ void Session::Impl::on_notification(Context& cx, ConnectionId id, Bytes body) {
 void Session::Impl::on_refresh(Context& cx, ConnectionId id, Bytes body) {
   if (line(id).phase != Phase::Established) {
     const std::uint8_t subcode = line(id).phase == Phase::OpenSent ? 1 : 2;
-    return refuse(cx, id, {.code = 5, .subcode = subcode, .data = {}}, "a ROUTE-REFRESH before the session was established");
+    return refuse(cx, id, {.code = 5, .subcode = subcode, .data = {}},
+                  "a ROUTE-REFRESH before the session was established");
   }
   Reader r(body);
   const auto afi = r.u16();

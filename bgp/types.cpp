@@ -16,8 +16,8 @@ struct Words {
 };
 // RFC 4271 4.5, RFC 4486, RFC 5492, RFC 6608, RFC 7313, RFC 8538, RFC 9687.
 constexpr Words kCodes[] = {
-    {1, 0, "Message Header Error"}, {2, 0, "OPEN Message Error"},          {3, 0, "UPDATE Message Error"},
-    {4, 0, "Hold Timer Expired"},   {5, 0, "Finite State Machine Error"},  {6, 0, "Cease"},
+    {1, 0, "Message Header Error"}, {2, 0, "OPEN Message Error"},         {3, 0, "UPDATE Message Error"},
+    {4, 0, "Hold Timer Expired"},   {5, 0, "Finite State Machine Error"}, {6, 0, "Cease"},
     {7, 0, "ROUTE-REFRESH Error"},  {8, 0, "Send Hold Timer Expired"},
 };
 constexpr Words kSubcodes[] = {
@@ -87,7 +87,8 @@ std::string PathAttributes::as_path_text() const {
   std::vector<std::string> out;
   for (const auto& s : as_path) {
     std::vector<std::uint32_t> n;
-    for (const Asn a : s.asns) n.push_back(a.value());
+    for (const Asn a : s.asns)
+      n.push_back(a.value());
     switch (s.type) {
       case Type::Sequence: out.push_back(fmt::format("{}", fmt::join(n, " "))); break;
       case Type::Set: out.push_back(fmt::format("{{{}}}", fmt::join(n, ","))); break;

@@ -31,7 +31,8 @@ void merge_as4_path(ReadAttributes& r) {
   auto& path = r.attributes.as_path;
   const auto count = [](const std::vector<AsPathSegment>& p) {
     std::size_t n = 0;
-    for (const auto& s : p) n += s.type == AsPathSegment::Type::Set ? 1 : s.asns.size();
+    for (const auto& s : p)
+      n += s.type == AsPathSegment::Type::Set ? 1 : s.asns.size();
     return n;
   };
   const std::size_t have = count(path), have4 = count(r.as4_path);
@@ -54,7 +55,8 @@ void merge_as4_path(ReadAttributes& r) {
 }
 
 bool contains(const std::vector<AsPathSegment>& path, Asn asn) {
-  return std::ranges::any_of(path, [&](const AsPathSegment& s) { return std::ranges::find(s.asns, asn) != s.asns.end(); });
+  return std::ranges::any_of(path,
+                             [&](const AsPathSegment& s) { return std::ranges::find(s.asns, asn) != s.asns.end(); });
 }
 
 // Why routes with these attributes cannot be used; empty when they can.
@@ -106,7 +108,8 @@ std::vector<std::uint8_t> path_octets(const std::vector<AsPathSegment>& path, bo
       if (four_octets) {
         w.u32(a.value());
       } else {
-        w.u16(a.value() > 0xffff ? static_cast<std::uint16_t>(kAsTrans.value()) : static_cast<std::uint16_t>(a.value()));
+        w.u16(a.value() > 0xffff ? static_cast<std::uint16_t>(kAsTrans.value())
+                                 : static_cast<std::uint16_t>(a.value()));
       }
     }
   }
@@ -124,14 +127,16 @@ std::vector<std::uint8_t> attribute_octets(const PathAttributes& a, const Update
   if (!a.communities.empty()) {
     std::vector<std::uint8_t> value;
     Writer c(value);
-    for (const auto community : a.communities) c.u32(community);
+    for (const auto community : a.communities)
+      c.u32(community);
     write_attribute(w, 0xc0, 8, value);
   }
   const bool big = std::ranges::any_of(a.as_path, [](const AsPathSegment& s) {
     return std::ranges::any_of(s.asns, [](Asn n) { return n.value() > 0xffff; });
   });
   if (big && !context.four_octet_as) write_attribute(w, 0xc0, 17, path_octets(a.as_path, true));
-  for (const auto& u : a.unknown) write_attribute(w, u.flags, u.type, u.value);
+  for (const auto& u : a.unknown)
+    write_attribute(w, u.flags, u.type, u.value);
   return out;
 }
 
@@ -140,7 +145,8 @@ std::vector<std::uint8_t> take_prefixes(const std::vector<Prefix>& prefixes, std
   std::vector<std::uint8_t> out;
   Writer w(out);
   constexpr std::size_t kLongest = 5;
-  while (from < prefixes.size() && out.size() + kLongest <= room) write_prefix(w, prefixes[from++]);
+  while (from < prefixes.size() && out.size() + kLongest <= room)
+    write_prefix(w, prefixes[from++]);
   return out;
 }
 
@@ -210,6 +216,8 @@ Messages encode_announce(const std::vector<Prefix>& prefixes, const PathAttribut
   return out;
 }
 
-std::vector<std::uint8_t> encode_end_of_rib() { return frame(MessageType::Update, std::vector<std::uint8_t>(4, 0)); }
+std::vector<std::uint8_t> encode_end_of_rib() {
+  return frame(MessageType::Update, std::vector<std::uint8_t>(4, 0));
+}
 
 }  // namespace cgw::bgp

@@ -45,6 +45,12 @@ bool is_delete(const fib::Op& op) {
                     op);
 }
 
+// Not a fault of a repair: set_exit() follows when the interface is back.
+bool waits_for_interface(const fib::Op& op, int errnum) {
+  const auto* o = std::get_if<fib::NexthopOp>(&op);
+  return o != nullptr && o->nexthop && o->nexthop->exit && (errnum == ENETDOWN || errnum == ENODEV);
+}
+
 std::string words(const fib::NexthopOp& o) {
   if (!o.nexthop) return fmt::format("RTM_DELNEXTHOP {}", o.id);
   if (o.nexthop->exit)
@@ -84,6 +90,7 @@ struct Fib::Impl final : fib::Sink {
     ++refusals;
   }
 
+  void settle() override { flush(); }
   void flush();
   void refuse(const Refusal& r);
   FibErrors finish();
@@ -97,7 +104,8 @@ struct Fib::Impl final : fib::Sink {
   std::vector<KernelError> errors;
   std::size_t refusals = 0;
   std::size_t emitted = 0;
-  bool doubtful = false;  // the kernel holds something else than the table believes
+  bool tell_down = false;  // the caller has just said that the interface exists
+  bool doubtful = false;   // the kernel holds something else than the table believes
 };
 
 void Fib::Impl::flush() {
@@ -121,6 +129,11 @@ void Fib::Impl::refuse(const Refusal& r) {
   table.refused(op);
   KernelError e{r.errnum, std::visit([](const auto& o) { return words(o); }, op), r.detail};
   if (r.errnum == EEXIST && e.detail.empty()) e.detail = "another program holds it; remove its route or nexthop";
+  if (waits_for_interface(op, r.errnum)) {
+    --emitted;
+    if (tell_down) problem(std::move(e));
+    return;
+  }
   problem(std::move(e));
   // A route fails so when its group is gone.
   doubtful = doubtful || std::holds_alternative<fib::NexthopOp>(op) || r.errnum == EINVAL || r.errnum == ENOENT;
@@ -194,8 +207,11 @@ void Fib::set_when_down(WhenDown w) {
 
 FibErrors Fib::set_exit(rib::ExitId exit, const ExitState& state) {
   if (auto read = impl_->read_nexthops(); !read) impl_->problem(std::move(read).error());
+  impl_->tell_down = true;
   impl_->table.set_exit(exit, state, *impl_);
-  return impl_->finish();
+  auto errors = impl_->finish();
+  impl_->tell_down = false;
+  return errors;
 }
 
 FibErrors Fib::exit_gone(rib::ExitId exit) {

@@ -35,6 +35,8 @@ class Sink {
  public:
   virtual ~Sink() = default;
   virtual void emit(Op op) = 0;
+  // Returns when refused() has heard of all that the kernel did not do.
+  virtual void settle() = 0;
   virtual void problem(KernelError error) = 0;
 };
 

@@ -80,7 +80,7 @@ void Monitor::Impl::take(nlmsghdr* h, std::vector<Event>& events) {
     case RTM_NEWNEXTHOP:
     case RTM_DELNEXTHOP:
       // One says as much as a thousand: all lead to a resync.
-      if (events.empty() || !std::holds_alternative<RouteChanged>(events.back())) events.push_back(RouteChanged{});
+      if (events.empty() || !std::holds_alternative<RouteChanged>(events.back())) events.emplace_back(RouteChanged{});
       return;
     default: return;
   }
@@ -122,7 +122,7 @@ std::vector<Monitor::Event> Monitor::read() {
     const ssize_t n = ::recv(fd(), impl_->buffer.data(), impl_->buffer.size(), MSG_DONTWAIT);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && errno == ENOBUFS) {
-      events.push_back(Overrun{});
+      events.emplace_back(Overrun{});
       continue;
     }
     if (n <= 0) return events;

@@ -144,7 +144,8 @@ TEST_SUITE("bgp/notification") {
   TEST_CASE("codes nobody has assigned are numbers, not a crash") {
     for (int code = 0; code < 256; ++code) {
       for (int sub = 0; sub < 256; sub += 5)
-        CHECK_FALSE(Notification{static_cast<std::uint8_t>(code), static_cast<std::uint8_t>(sub), {}}.to_string().empty());
+        CHECK_FALSE(
+            Notification{static_cast<std::uint8_t>(code), static_cast<std::uint8_t>(sub), {}}.to_string().empty());
     }
   }
 }

@@ -17,7 +17,8 @@ Octets open_body(const Octets& params) {
 }
 
 Octets with(Octets body, std::size_t at, Octets value) {
-  for (std::size_t i = 0; i < value.size(); ++i) body[at + i] = value[i];
+  for (std::size_t i = 0; i < value.size(); ++i)
+    body[at + i] = value[i];
   return body;
 }
 
@@ -25,10 +26,9 @@ Octets with(Octets body, std::size_t at, Octets value) {
 
 TEST_SUITE("bgp/open") {
   TEST_CASE("our OPEN is these octets [RFC 4271 4.2, 5492 4, 4760 8, 2918 2, 6793 3]") {
-    const Octets golden{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-                        0xff, 0xff, 0,    45,   1,    4,    0xfd, 0xe8, 0,    30,   10,   0,    0,    1,
-                        16,   2,    14,   1,    4,    0,    1,    0,    1,    2,    0,    65,   4,    0,
-                        0,    0xfd, 0xe8};
+    const Octets golden{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                        0xff, 0,    45,   1,    4,    0xfd, 0xe8, 0,    30,   10,   0,    0,    1,    16,   2,
+                        14,   1,    4,    0,    1,    0,    1,    2,    0,    65,   4,    0,    0,    0xfd, 0xe8};
     CHECK(encode_open(Asn{65000}, Seconds{30}, RouterId{0x0a000001}) == golden);
   }
 
@@ -56,8 +56,8 @@ TEST_SUITE("bgp/open") {
   }
 
   TEST_CASE("several capabilities parameters and unknown capabilities are taken [RFC 5492 3]") {
-    const auto open = parse_open(open_body({2, 6, 1, 4, 0, 1, 0, 1,              //
-                                            2, 5, 64, 3, 1, 2, 3,                // graceful restart
+    const auto open = parse_open(open_body({2, 6,  1,   4, 0, 1, 0,  1,  //
+                                            2, 5,  64,  3, 1, 2, 3,      // graceful restart
                                             2, 10, 200, 2, 9, 9, 65, 4, 0, 1, 0, 0}));
     REQUIRE(open);
     CHECK(open->capabilities.ipv4_unicast);
@@ -72,7 +72,8 @@ TEST_SUITE("bgp/open") {
     const auto open = parse_open(body);
     REQUIRE(open);
     CHECK(open->asn == Asn{65536});
-    for (std::size_t n = 0; n < body.size(); ++n) CHECK_FALSE(parse_open(Bytes(body).first(n)));
+    for (std::size_t n = 0; n < body.size(); ++n)
+      CHECK_FALSE(parse_open(Bytes(body).first(n)));
   }
 
   TEST_CASE("one broken field each: the answer names it [RFC 4271 6.2]") {
@@ -120,6 +121,7 @@ TEST_SUITE("bgp/open") {
 
   TEST_CASE("every truncation of an OPEN is refused") {
     const Octets good = open_body({2, 6, 65, 4, 0, 0, 0xfc, 0});
-    for (std::size_t n = 0; n < good.size(); ++n) CHECK_FALSE(parse_open(Bytes(good).first(n)));
+    for (std::size_t n = 0; n < good.size(); ++n)
+      CHECK_FALSE(parse_open(Bytes(good).first(n)));
   }
 }

@@ -35,7 +35,8 @@ const Prefix kPrefix = Prefix::of(IpAddress::v4(0x0a320000), 16);
 
 Octets join(const std::vector<Octets>& parts) {
   Octets out;
-  for (const auto& p : parts) out.insert(out.end(), p.begin(), p.end());
+  for (const auto& p : parts)
+    out.insert(out.end(), p.begin(), p.end());
   return out;
 }
 
@@ -81,7 +82,8 @@ TEST_SUITE("bgp/update") {
     const auto u = parse_update(update({kOrigin, kPath, kNextHop}, {0, 9, 10, 0xff}, {8, 10, 32, 1, 2, 3, 4}), kEbgp);
     REQUIRE(u);
     CHECK(u->announced == std::vector{Prefix{}, Prefix::of(IpAddress::v4(0x0a800000), 9)});
-    CHECK(u->withdrawn == std::vector{Prefix::of(IpAddress::v4(0x0a000000), 8), Prefix::of(IpAddress::v4(0x01020304), 32)});
+    CHECK(u->withdrawn ==
+          std::vector{Prefix::of(IpAddress::v4(0x0a000000), 8), Prefix::of(IpAddress::v4(0x01020304), 32)});
   }
 
   TEST_CASE("each malformed attribute has its own outcome, first, in the middle and last [RFC 7606 7]") {
@@ -162,7 +164,8 @@ TEST_SUITE("bgp/update") {
   }
 
   TEST_CASE("of two attributes of a type the first counts; two MP attributes reset [RFC 7606 3(g)]") {
-    const auto u = parse_update(update({{0x80, 4, 4, 0, 0, 0, 1}, kOrigin, kPath, kNextHop, {0x80, 4, 4, 0, 0, 0, 2}}), kEbgp);
+    const auto u =
+        parse_update(update({{0x80, 4, 4, 0, 0, 0, 1}, kOrigin, kPath, kNextHop, {0x80, 4, 4, 0, 0, 0, 2}}), kEbgp);
     REQUIRE(u);
     REQUIRE(u->attributes);
     CHECK(u->attributes->med == 1U);
@@ -182,7 +185,8 @@ TEST_SUITE("bgp/update") {
 
   TEST_CASE("no truncation or octet of an UPDATE crashes the reader") {
     const Octets good = update({kOrigin, kPath, kNextHop, {0xc0, 8, 4, 1, 2, 3, 4}}, kNlri, {8, 11});
-    for (std::size_t n = 0; n < good.size(); ++n) (void)parse_update(Bytes(good).first(n), kEbgp);
+    for (std::size_t n = 0; n < good.size(); ++n)
+      (void)parse_update(Bytes(good).first(n), kEbgp);
     for (std::size_t at = 0; at < good.size(); ++at) {
       for (int v = 0; v < 256; ++v) {
         Octets bad = good;
@@ -209,7 +213,8 @@ TEST_SUITE("bgp/update") {
   }
 
   TEST_CASE("IPv4 unicast in multiprotocol attributes counts as routes [RFC 4760 3, 4]") {
-    const auto in = parse_update(update({{0x80, 14, 12, 0, 1, 1, 4, 169, 254, 10, 1, 0, 16, 10, 50}, kOrigin, kPath}, {}), kEbgp);
+    const auto in =
+        parse_update(update({{0x80, 14, 12, 0, 1, 1, 4, 169, 254, 10, 1, 0, 16, 10, 50}, kOrigin, kPath}, {}), kEbgp);
     REQUIRE(in);
     CHECK(in->announced == std::vector{kPrefix});
     CHECK(in->attributes->next_hop == IpAddress::v4(0xa9fe0a01));
@@ -219,8 +224,8 @@ TEST_SUITE("bgp/update") {
   }
 
   TEST_CASE("an old speaker's AS4_PATH and AS4_AGGREGATOR replace AS_TRANS, in any order [RFC 6793 4.2.3]") {
-    const Octets path{0x40, 2, 8, 2, 3, 0xfc, 0, 0x5b, 0xa0, 0xfd, 0xe9};      // 64512 AS_TRANS 65001
-    const Octets as4{0xc0, 17, 10, 2, 2, 0, 1, 0, 0, 0, 0, 0xfd, 0xe9};        // 65536 65001
+    const Octets path{0x40, 2, 8, 2, 3, 0xfc, 0, 0x5b, 0xa0, 0xfd, 0xe9};  // 64512 AS_TRANS 65001
+    const Octets as4{0xc0, 17, 10, 2, 2, 0, 1, 0, 0, 0, 0, 0xfd, 0xe9};    // 65536 65001
     const Octets aggregator{0xc0, 7, 6, 0x5b, 0xa0, 1, 2, 3, 4};
     const Octets as4_aggregator{0xc0, 18, 8, 0, 1, 0, 0, 1, 2, 3, 4};
     for (const auto& attributes : {std::vector{kOrigin, path, kNextHop, as4, aggregator, as4_aggregator},
@@ -241,7 +246,8 @@ TEST_SUITE("bgp/update") {
 
   TEST_CASE("what is encoded reads back, packed into messages of at most 4096 octets") {
     std::vector<Prefix> prefixes;
-    for (std::uint32_t i = 0; i < 3000; ++i) prefixes.push_back(Prefix::of(IpAddress::v4(0x0a000000 + (i << 8)), 24));
+    for (std::uint32_t i = 0; i < 3000; ++i)
+      prefixes.push_back(Prefix::of(IpAddress::v4(0x0a000000 + (i << 8)), 24));
     PathAttributes a;
     a.as_path = {{AsPathSegment::Type::Sequence, {Asn{64512}, Asn{70000}}}};
     a.next_hop = IpAddress::v4(0xa9fe0a01);
@@ -264,7 +270,8 @@ TEST_SUITE("bgp/update") {
       CHECK(seen == prefixes);
     }
     std::size_t withdrawn = 0;
-    for (const auto& m : encode_withdraw(prefixes)) withdrawn += parse_update(Bytes(m).subspan(kHeaderOctets), kEbgp)->withdrawn.size();
+    for (const auto& m : encode_withdraw(prefixes))
+      withdrawn += parse_update(Bytes(m).subspan(kHeaderOctets), kEbgp)->withdrawn.size();
     CHECK(withdrawn == prefixes.size());
   }
 }

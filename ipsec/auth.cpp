@@ -1,0 +1,242 @@
+// IKE_AUTH with a shared key and the first Child SA (RFC 7296 1.2, 2.15), both roles.
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "base/note.hpp"
+#include "ipsec/peer_impl.hpp"
+
+namespace cgw::ipsec {
+namespace {
+
+constexpr std::uint8_t kSharedKey = 2;  // AUTH method (RFC 7296 3.8)
+
+Buffer id_body(const Identity& id) {
+  Buffer b{static_cast<std::uint8_t>(id.type), 0, 0, 0};
+  b.insert(b.end(), id.data.begin(), id.data.end());
+  return b;
+}
+
+std::optional<Identity> parse_id(const Payload* p) {
+  if (p == nullptr || p->body.size() < 4) return std::nullopt;
+  return Identity{Identity::Type{p->body[0]}, {p->body.begin() + 4, p->body.end()}};
+}
+
+}  // namespace
+
+Identity Identity::of(const IpAddress& a) {
+  return {a.is_v4() ? Type::Ipv4 : Type::Ipv6, {a.bytes().begin(), a.bytes().end()}};
+}
+
+Identity Identity::fqdn(std::string_view name) { return {Type::Fqdn, {name.begin(), name.end()}}; }
+
+std::string Identity::to_string() const {
+  const auto address = IpAddress::from_bytes(data);
+  if ((type == Type::Ipv4 || type == Type::Ipv6) && address) return address->to_string();
+  return printable({reinterpret_cast<const char*>(data.data()), data.size()});
+}
+
+std::string explain(NotifyType t, const PeerConfig& config) {
+  const std::string name = to_string(t);
+  switch (t) {
+    case NotifyType::NoProposalChosen: {
+      std::vector<std::string> ike, esp;
+      for (const auto& s : config.ike) ike.push_back(ipsec::to_string(s));
+      for (const auto& s : config.esp) esp.push_back(ipsec::to_string(s));
+      return fmt::format("the peer accepts none of our proposals ({}): 'ike proposal' {}, 'esp proposal' {}; compare them with the "
+                         "tunnel options in AWS",
+                         name, fmt::join(ike, " "), fmt::join(esp, " "));
+    }
+    case NotifyType::AuthenticationFailed:
+      return fmt::format("the peer refuses our authentication ({}): wrong pre-shared key, or it does not know us as {}", name,
+                         config.local_id.to_string());
+    case NotifyType::TsUnacceptable:
+      return fmt::format("the peer refuses the traffic selectors 0.0.0.0/0 both ways ({}): the connection's network CIDRs in AWS must "
+                         "be 0.0.0.0/0",
+                         name);
+    default: return "the peer answers " + name;
+  }
+}
+
+// RFC 7296 2.15: InitiatorSignedOctets = RealMessage1 | NonceRData | MACedIDForI, and the other way round.
+Buffer IkePeer::Impl::auth_value(const IkeSa& sa, bool of_initiator, const Identity& id) const {
+  const Buffer& message = of_initiator ? sa.init_request : sa.init_response;
+  const Buffer& nonce = of_initiator ? sa.nr : sa.ni;
+  const SecretBytes& key = of_initiator ? sa.keys.pi : sa.keys.pr;
+  const Buffer maced_id = prf(sa.suite.prf, key.view(), id_body(id));
+  Buffer octets = message;
+  octets.insert(octets.end(), nonce.begin(), nonce.end());
+  octets.insert(octets.end(), maced_id.begin(), maced_id.end());
+  return psk_auth(sa.suite.prf, config.psk.view(), octets);
+}
+
+/* IKE_AUTH { IDi, [N(INIT_CONTACT)], IDr, AUTH, SAi2, TSi, TSr } --> */
+void IkePeer::Impl::start_auth(Context& cx, IkeSa& sa) {
+  sa.state = IkeSa::State::AuthSent;
+  sa.first_child_spi = new_spi();
+  Payloads payloads;
+  payloads.push_back({PayloadType::IdI, false, id_body(config.local_id)});
+  if (!said_contact) payloads.push_back(make_notify(NotifyType::InitialContact));
+  payloads.push_back({PayloadType::IdR, false, id_body(config.remote_id)});
+  Payload auth{PayloadType::Auth, false, {kSharedKey, 0, 0, 0}};
+  const Buffer value = auth_value(sa, true, config.local_id);
+  auth.body.insert(auth.body.end(), value.begin(), value.end());
+  payloads.push_back(std::move(auth));
+  payloads.push_back(offer(config.esp, sa.first_child_spi, WithDh::No));
+  payloads.push_back(make_ts(PayloadType::TsI, any_ipv4()));
+  payloads.push_back(make_ts(PayloadType::TsR, any_ipv4()));
+  said_contact = true;
+  Request r;
+  r.task.kind = TaskKind::Auth;
+  send_request(cx, sa, Exchange::IkeAuth, std::move(r), payloads);
+}
+
+// Checks ID and AUTH of the other side.
+bool IkePeer::Impl::peer_is_who_it_should_be(Context& cx, const IkeSa& sa, const Payloads& payloads, std::string& why) {
+  const auto id = parse_id(ipsec::find(payloads, sa.initiator ? PayloadType::IdR : PayloadType::IdI));
+  const auto* auth = ipsec::find(payloads, PayloadType::Auth);
+  if (!id || auth == nullptr || auth->body.size() < 4) {
+    why = "the peer's IKE_AUTH holds no identity or no AUTH";
+    return false;
+  }
+  if (*id != config.remote_id) {
+    why = fmt::format("the peer says it is {}, but {} is configured (vpn-gateway outside-address)", id->to_string(),
+                      config.remote_id.to_string());
+    return false;
+  }
+  if (auth->body[0] != kSharedKey) {
+    why = fmt::format("the peer authenticates by method {}, not by a pre-shared key", auth->body[0]);
+    return false;
+  }
+  if (config.psk.empty() || !equal_ct(Bytes(auth->body).subspan(4), auth_value(sa, !sa.initiator, *id))) {
+    why = fmt::format("the peer's AUTH does not fit: the pre-shared keys for {} differ", config.remote_id.to_string());
+    return false;
+  }
+  static_cast<void>(cx);
+  return true;
+}
+
+/* <-- IKE_AUTH { IDr, AUTH, SAr2, TSi, TSr } */
+void IkePeer::Impl::on_auth_response(Context& cx, IkeSa& sa, const Payloads& payloads) {
+  const auto error = [&]() -> std::optional<Notify> {
+    for (auto& n : notifies(payloads)) {
+      if (is_error(n.type)) return std::move(n);
+    }
+    return std::nullopt;
+  }();
+  const bool authenticated = ipsec::find(payloads, PayloadType::Auth) != nullptr;
+  if (!authenticated) return failed(cx, sa, error ? explain(error->type, config) : "IKE_AUTH was answered without AUTH", true);
+  std::string why;
+  if (!peer_is_who_it_should_be(cx, sa, payloads, why)) {
+    send_request(cx, sa, Exchange::Informational, Request{.task = {TaskKind::DeleteIke}},
+                 {make_notify(NotifyType::AuthenticationFailed)});
+    return failed(cx, sa, why, true);
+  }
+  sa.established = cx.now;
+  // The IKE SA is good, its Child SA is not: without one it is of no use (the peer is told).
+  const auto give_up = [&](std::string text) {
+    send_request(cx, sa, Exchange::Informational, Request{.task = {TaskKind::DeleteIke}}, {make_delete_ike()});
+    failed(cx, sa, std::move(text), true);
+  };
+  if (error) return give_up(explain(error->type, config));
+  const auto* sa_payload = ipsec::find(payloads, PayloadType::Sa);
+  const auto* ts_i = ipsec::find(payloads, PayloadType::TsI);
+  const auto* ts_r = ipsec::find(payloads, PayloadType::TsR);
+  if (sa_payload == nullptr || ts_i == nullptr || ts_r == nullptr) return give_up("IKE_AUTH was answered without a Child SA");
+  const auto proposals = parse_sa(sa_payload->body);
+  const auto local = parse_ts(ts_i->body);
+  const auto remote = parse_ts(ts_r->body);
+  if (!proposals || !local || !remote) return give_up("the Child SA in IKE_AUTH is malformed");
+  const auto chosen = choose(*proposals, config.esp, WithDh::No);
+  const auto local_ts = narrow(*local, any_ipv4());
+  const auto remote_ts = narrow(*remote, any_ipv4());
+  Reader spi(chosen ? Bytes(chosen->spi) : Bytes());
+  const Spi spi_out{spi.u32()};
+  if (!chosen || !local_ts || !remote_ts || !spi.done()) return give_up("the Child SA in IKE_AUTH is not what we proposed");
+  EspSuite suite = chosen->suite;
+  suite.dh = DhGroup::None;
+  auto keys = derive_child_keys(sa.suite.prf, suite, sa.keys.d.view(), {}, sa.ni, sa.nr);
+  Child c = make_child(cx, sa, suite, sa.first_child_spi, spi_out, std::move(keys), true, *local_ts, *remote_ts);
+  install_inbound(cx, c);
+  use_outbound(cx, c);
+  sa.children.push_back(std::move(c));
+  established(cx, sa);
+}
+
+/* --> IKE_AUTH { IDi, AUTH, SAi2, TSi, TSr, ... }   <-- IKE_AUTH { IDr, AUTH, SAr2, TSi, TSr } */
+void IkePeer::Impl::on_auth_request(Context& cx, IkeSa& sa, const Payloads& payloads) {
+  const auto refuse = [&](NotifyType t, std::string why) {
+    respond(cx, sa, Exchange::IkeAuth, {make_notify(t)});
+    failed(cx, sa, std::move(why), true);
+  };
+  std::string why;
+  if (!peer_is_who_it_should_be(cx, sa, payloads, why)) return refuse(NotifyType::AuthenticationFailed, why);
+  const auto* sa_payload = ipsec::find(payloads, PayloadType::Sa);
+  const auto* ts_i = ipsec::find(payloads, PayloadType::TsI);
+  const auto* ts_r = ipsec::find(payloads, PayloadType::TsR);
+  if (sa_payload == nullptr || ts_i == nullptr || ts_r == nullptr) {
+    return refuse(NotifyType::InvalidSyntax, "the peer's IKE_AUTH proposes no Child SA");
+  }
+  const auto proposals = parse_sa(sa_payload->body);
+  const auto theirs = parse_ts(ts_i->body);
+  const auto ours = parse_ts(ts_r->body);
+  if (!proposals || !theirs || !ours) return refuse(NotifyType::InvalidSyntax, "the peer's IKE_AUTH is malformed");
+  const auto chosen = choose(*proposals, config.esp, WithDh::No);
+  Reader spi(chosen ? Bytes(chosen->spi) : Bytes());
+  const Spi spi_out{spi.u32()};
+  if (!chosen || !spi.done()) {
+    return refuse(NotifyType::NoProposalChosen, "the peer proposes no Child SA that an 'esp proposal' of ours has");
+  }
+  const auto remote_ts = narrow(*theirs, any_ipv4());
+  const auto local_ts = narrow(*ours, any_ipv4());
+  if (!remote_ts || !local_ts) return refuse(NotifyType::TsUnacceptable, "the peer's traffic selectors are no IPv4 ranges");
+
+  EspSuite suite = chosen->suite;
+  suite.dh = DhGroup::None;
+  const Spi spi_in = new_spi();
+  auto keys = derive_child_keys(sa.suite.prf, suite, sa.keys.d.view(), {}, sa.ni, sa.nr);
+  Child c = make_child(cx, sa, suite, spi_in, spi_out, std::move(keys), false, *local_ts, *remote_ts);
+  install_inbound(cx, c);
+  Payload auth{PayloadType::Auth, false, {kSharedKey, 0, 0, 0}};
+  const Buffer value = auth_value(sa, false, config.local_id);
+  auth.body.insert(auth.body.end(), value.begin(), value.end());
+  respond(cx, sa, Exchange::IkeAuth,
+          {{PayloadType::IdR, false, id_body(config.local_id)},
+           std::move(auth),
+           make_sa({proposal_of(suite, chosen->number, spi_in, WithDh::No)}),
+           make_ts(PayloadType::TsI, *remote_ts),
+           make_ts(PayloadType::TsR, *local_ts)});
+  use_outbound(cx, c);
+  sa.children.push_back(std::move(c));
+  sa.established = cx.now;
+  // RFC 7296 2.4: the peer has forgotten what it had with us before.
+  if (find_notify(payloads, NotifyType::InitialContact)) {
+    for (auto& other : sas) {
+      if (other.get() != &sa && other->established) drop(cx, *other);
+    }
+  }
+  established(cx, sa);
+}
+
+void IkePeer::Impl::established(Context& cx, IkeSa& sa) {
+  sa.state = IkeSa::State::Established;
+  sa.established = cx.now;
+  // 28000 of 28800 s, less up to a tenth; never rekeyed by the peer before us when it goes by AWS's values.
+  sa.rekey_at = cx.now + jittered(std::chrono::duration_cast<Duration>(config.ike_lifetime) * 28000 / 28800);
+  sa.hard_at = cx.now + config.ike_lifetime;
+  sa.init_request.clear();
+  sa.init_response.clear();
+  connect_at.reset();
+  backoff = {};
+  said.clear();
+  status.last_error.clear();
+  moved_why = fmt::format("{} with {}, {}", sa.initiator ? "initiated" : "accepted", sa.remote.to_string(), ipsec::to_string(sa.suite));
+  note(cx, Level::Info,
+       fmt::format("IKE SA {:016x}_i {:016x}_r established with {} ({}{})", sa.spi_i, sa.spi_r, sa.remote.to_string(),
+                   ipsec::to_string(sa.suite),
+                   sa.nat_local && !sa.forced_encap ? ", a NAT is in front of us" : (sa.nat_remote ? ", a NAT is in front of the peer" : "")));
+  pump(cx, sa);
+}
+
+}  // namespace cgw::ipsec

@@ -1,0 +1,118 @@
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "ipsec/ike_sa.hpp"
+#include "ipsec/peer.hpp"
+#include "ipsec/sa_payload.hpp"
+#include "ipsec/ts_payload.hpp"
+
+namespace cgw::ipsec {
+
+// The state machine behind IkePeer. One file an exchange: sa_init.cpp, auth.cpp, create_child_sa.cpp, informational.cpp; child.cpp
+// installs and removes Child SAs; requests.cpp sends, retransmits and dispatches; peer.cpp is the rest.
+struct IkePeer::Impl {
+  struct Context {
+    TimePoint now;
+    Actions out;
+  };
+
+  Impl(PeerConfig c, Entropy& e) : config(std::move(c)), entropy(e) {}
+
+  // peer.cpp
+  Actions step(TimePoint now, const Event& event);
+  std::optional<TimePoint> next_deadline() const;
+  void on(Context& cx, const Start&);
+  void on(Context& cx, const Stop& e);
+  void on(Context& cx, const Received& e);
+  void on(Context& cx, const Reestablish& e);
+  void on(Context& cx, const EspSeen&);
+  void on(Context& cx, const Tick&);
+  void tick(Context& cx, IkeSa& sa);
+  void finish(Context& cx);
+  void refresh_status();
+  void connect(Context& cx);
+  void connect_after(Context& cx, bool refused);
+  // The attempt or the SA is over; words for the status.
+  void failed(Context& cx, IkeSa& sa, std::string why, bool refused);
+  void drop(Context& cx, IkeSa& sa);
+  void settle_duplicates(Context& cx);
+  IkeSa* current();
+  IkeSa* find(std::uint64_t spi_i, std::uint64_t spi_r);
+  Duration jittered(Duration d);
+
+  // requests.cpp
+  void send_request(Context& cx, IkeSa& sa, Exchange e, Request r, const Payloads& payloads);
+  void send_plain_request(Context& cx, IkeSa& sa, Request r, Buffer message);
+  void send_datagrams(Context& cx, IkeSa& sa, const std::vector<Buffer>& datagrams);
+  void respond(Context& cx, IkeSa& sa, Exchange e, const Payloads& payloads);
+  void retransmit(Context& cx, IkeSa& sa);
+  void queue(Context& cx, IkeSa& sa, Task t);
+  void pump(Context& cx, IkeSa& sa);
+  void on_protected(Context& cx, IkeSa& sa, const Received& e, const Header& h);
+  void on_request(Context& cx, IkeSa& sa, const Header& h, const Payloads& payloads);
+  void on_response(Context& cx, IkeSa& sa, const Payloads& payloads);
+  Buffer next_iv(IkeSa& sa);
+
+  // sa_init.cpp
+  void start_init(Context& cx, IkeSa& sa);
+  void send_init(Context& cx, IkeSa& sa, DhGroup group);
+  void on_init_response(Context& cx, IkeSa& sa, const Header& h, const Received& e);
+  void on_init_request(Context& cx, const Header& h, const Received& e);
+  bool init_refused(Context& cx, IkeSa& sa, const Payloads& payloads);
+  void add_nat_detection(const IkeSa& sa, Payloads& payloads);
+  void detect_nat(IkeSa& sa, const Payloads& payloads);
+  void make_ciphers(IkeSa& sa);
+
+  // auth.cpp
+  void start_auth(Context& cx, IkeSa& sa);
+  void on_auth_response(Context& cx, IkeSa& sa, const Payloads& payloads);
+  void on_auth_request(Context& cx, IkeSa& sa, const Payloads& payloads);
+  Buffer auth_value(const IkeSa& sa, bool of_initiator, const Identity& id) const;
+  bool peer_is_who_it_should_be(Context& cx, const IkeSa& sa, const Payloads& payloads, std::string& why);
+  void established(Context& cx, IkeSa& sa);
+
+  // create_child_sa.cpp
+  void start_child_rekey(Context& cx, IkeSa& sa, Spi old);
+  void start_ike_rekey(Context& cx, IkeSa& sa);
+  void on_create_child_request(Context& cx, IkeSa& sa, const Payloads& payloads);
+  void answer_child_rekey(Context& cx, IkeSa& sa, const Payloads& payloads, const std::vector<Proposal>& offered, Child* old);
+  void answer_ike_rekey(Context& cx, IkeSa& sa, const Payloads& payloads, const std::vector<Proposal>& offered);
+  void on_child_rekey_response(Context& cx, IkeSa& sa, Request r, const Payloads& payloads);
+  void on_ike_rekey_response(Context& cx, IkeSa& sa, Request r, const Payloads& payloads);
+  void rekey_refused(Context& cx, IkeSa& sa, const Request& r, const Payloads& payloads);
+  void replace_ike_sa(Context& cx, IkeSa& old, std::unique_ptr<IkeSa> fresh, bool by_us);
+
+  // informational.cpp
+  void on_informational_request(Context& cx, IkeSa& sa, const Payloads& payloads);
+  void on_delete_response(Context& cx, IkeSa& sa, const Request& r);
+
+  // child.cpp
+  Spi new_spi();
+  // keys: of the exchange whose initiator we are, or not.
+  Child make_child(Context& cx, const IkeSa& sa, const EspSuite& suite, Spi in, Spi out, ChildKeys keys, bool we_initiated,
+                   AddressRange local_ts, AddressRange remote_ts);
+  void install_inbound(Context& cx, const Child& c);
+  void use_outbound(Context& cx, const Child& c);
+  void remove_child(Context& cx, IkeSa& sa, Spi spi_in);
+  void child_lost(Context& cx, IkeSa& sa, std::string why);
+
+  void note(Context& cx, Level level, std::string text) { cx.out.push_back(Note{level, std::move(text)}); }
+
+  PeerConfig config;
+  Entropy& entropy;
+  std::vector<std::unique_ptr<IkeSa>> sas;
+  bool running = false;
+  bool said_contact = false;  // INITIAL_CONTACT was sent by this process
+  std::optional<TimePoint> connect_at;
+  Duration backoff{};
+  std::string moved_why;
+  std::string said;  // the last failure that was logged, said once
+  PeerStatus status;
+  PeerState reported = PeerState::Idle;
+};
+
+// Words of an error notify for last_error, with what to look at.
+std::string explain(NotifyType t, const PeerConfig& config);
+
+}  // namespace cgw::ipsec

@@ -1,0 +1,169 @@
+// Requests and responses of established keys: sending, retransmission, windows of one, dispatch (RFC 7296 2.1 to 2.3).
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "ipsec/peer_impl.hpp"
+
+namespace cgw::ipsec {
+namespace {
+
+constexpr std::size_t kMaxTasks = 32;
+
+}  // namespace
+
+// AES-GCM: a counter, never twice under one key (RFC 5282 3.1). CBC: unpredictable.
+Buffer IkePeer::Impl::next_iv(IkeSa& sa) {
+  Buffer iv;
+  if (sa.suite.encr == Encr::AesGcm16) {
+    const std::uint64_t n = ++sa.iv_counter;
+    Writer w(iv);
+    w.u32(static_cast<std::uint32_t>(n >> 32));
+    w.u32(static_cast<std::uint32_t>(n));
+    return iv;
+  }
+  iv.resize(sa.out->iv_size());
+  entropy.fill(iv);
+  return iv;
+}
+
+void IkePeer::Impl::send_datagrams(Context& cx, IkeSa& sa, const std::vector<Buffer>& datagrams) {
+  for (const auto& d : datagrams) cx.out.push_back(SendDatagram{sa.local, sa.remote, d});
+  sa.last_sent = cx.now;
+}
+
+void IkePeer::Impl::send_request(Context& cx, IkeSa& sa, Exchange e, Request r, const Payloads& payloads) {
+  r.id = sa.next_request++;
+  r.datagrams = protect(sa.header(e, false, r.id), payloads, *sa.out, sa.peer_fragments, [&] { return next_iv(sa); });
+  r.next = cx.now + config.retransmit.front();
+  send_datagrams(cx, sa, r.datagrams);
+  sa.request = std::move(r);
+}
+
+void IkePeer::Impl::send_plain_request(Context& cx, IkeSa& sa, Request r, Buffer message) {
+  r.id = 0;
+  r.datagrams = {std::move(message)};
+  r.next = cx.now + config.retransmit.front();
+  sa.next_request = 1;
+  send_datagrams(cx, sa, r.datagrams);
+  sa.request = std::move(r);
+}
+
+void IkePeer::Impl::respond(Context& cx, IkeSa& sa, Exchange e, const Payloads& payloads) {
+  sa.last_response = protect(sa.header(e, true, sa.expected_request - 1), payloads, *sa.out, sa.peer_fragments,
+                             [&] { return next_iv(sa); });
+  send_datagrams(cx, sa, sa.last_response);
+}
+
+void IkePeer::Impl::retransmit(Context& cx, IkeSa& sa) {
+  Request& r = *sa.request;
+  if (++r.sent >= config.retransmit.size()) {
+    const bool up = sa.state == IkeSa::State::Established;
+    if (sa.state == IkeSa::State::Deleting) return drop(cx, sa);
+    return failed(cx, sa, fmt::format("{} does not answer{}", sa.remote.to_string(), up ? " (DPD)" : ""), false);
+  }
+  r.next = cx.now + config.retransmit[r.sent];
+  send_datagrams(cx, sa, r.datagrams);
+}
+
+void IkePeer::Impl::queue(Context& cx, IkeSa& sa, Task t) {
+  const auto same = [&](const Task& o) { return o.kind == t.kind && o.spi_in == t.spi_in; };
+  if (std::ranges::any_of(sa.tasks, same) || sa.tasks.size() >= kMaxTasks) return;
+  if (sa.request && same(sa.request->task)) return;
+  sa.tasks.push_back(t);
+  pump(cx, sa);
+}
+
+// Starts the next exchange when none is under way.
+void IkePeer::Impl::pump(Context& cx, IkeSa& sa) {
+  while (!sa.gone && !sa.request && !sa.tasks.empty()) {
+    const Task t = sa.tasks.front();
+    sa.tasks.pop_front();
+    Request r;
+    r.task = t;
+    switch (t.kind) {
+      case TaskKind::Init:
+      case TaskKind::Auth: break;
+      case TaskKind::Dpd: send_request(cx, sa, Exchange::Informational, std::move(r), {}); break;
+      case TaskKind::RekeyChild: start_child_rekey(cx, sa, t.spi_in); break;
+      case TaskKind::RekeyIke: start_ike_rekey(cx, sa); break;
+      case TaskKind::DeleteChild:
+        if (sa.child_in(t.spi_in) != nullptr) {
+          send_request(cx, sa, Exchange::Informational, std::move(r), {make_delete_esp(t.spi_in.value())});
+        }
+        break;
+      case TaskKind::DeleteIke:
+        sa.state = IkeSa::State::Deleting;
+        send_request(cx, sa, Exchange::Informational, std::move(r), {make_delete_ike()});
+        break;
+    }
+  }
+}
+
+void IkePeer::Impl::on_protected(Context& cx, IkeSa& sa, const Received& e, const Header& h) {
+  if (!sa.in || h.initiator == sa.initiator) return;
+  // Nothing but the expected request, a repetition of the last one, or the answer to ours is worth decrypting.
+  const bool repeated = !h.response && sa.expected_request > 0 && h.message_id == sa.expected_request - 1;
+  const bool expected = h.response ? sa.request && sa.request->id == h.message_id : h.message_id == sa.expected_request;
+  if (!expected && !repeated) return;
+  auto opened = unprotect(e.message, h, *sa.in);
+  if (!opened) return;
+  sa.last_heard = cx.now;
+  // A NAT in between may have moved the peer (RFC 7296 2.23); only authenticated messages are followed.
+  if (sa.nat_remote && sa.state == IkeSa::State::Established && !repeated) sa.remote = e.remote;
+  if (repeated) {
+    if (opened->fragment <= 1) send_datagrams(cx, sa, sa.last_response);
+    return;
+  }
+  if (opened->total > 0) {
+    opened = (h.response ? sa.responses : sa.requests).add(h.message_id, std::move(*opened));
+    if (!opened) return;
+  }
+  auto chain = parse_chain(opened->first, opened->plain);
+  if (h.response) {
+    // RFC 7296 2.21: a malformed answer is no answer; retransmission ends it.
+    if (chain) on_response(cx, sa, chain->payloads);
+    return;
+  }
+  ++sa.expected_request;
+  if (!chain) return respond(cx, sa, h.exchange, {make_notify(NotifyType::InvalidSyntax)});
+  if (const auto type = unknown_critical(chain->payloads)) {
+    return respond(cx, sa, h.exchange, {make_notify(NotifyType::UnsupportedCriticalPayload, Buffer{*type})});
+  }
+  on_request(cx, sa, h, chain->payloads);
+}
+
+void IkePeer::Impl::on_request(Context& cx, IkeSa& sa, const Header& h, const Payloads& payloads) {
+  const bool half_open = sa.state == IkeSa::State::HalfOpen;
+  switch (h.exchange) {
+    case Exchange::IkeAuth:
+      if (half_open) return on_auth_request(cx, sa, payloads);
+      return respond(cx, sa, h.exchange, {make_notify(NotifyType::InvalidSyntax)});
+    case Exchange::CreateChildSa:
+      if (!half_open) return on_create_child_request(cx, sa, payloads);
+      break;
+    case Exchange::Informational:
+      if (!half_open) return on_informational_request(cx, sa, payloads);
+      break;
+    case Exchange::IkeSaInit: break;
+  }
+  respond(cx, sa, h.exchange, {make_notify(NotifyType::InvalidSyntax)});
+}
+
+void IkePeer::Impl::on_response(Context& cx, IkeSa& sa, const Payloads& payloads) {
+  Request r = std::move(*sa.request);
+  sa.request.reset();
+  sa.responses.clear();
+  switch (r.task.kind) {
+    case TaskKind::Init: break;
+    case TaskKind::Auth: return on_auth_response(cx, sa, payloads);
+    case TaskKind::Dpd: break;
+    case TaskKind::RekeyChild: on_child_rekey_response(cx, sa, std::move(r), payloads); break;
+    case TaskKind::RekeyIke: return on_ike_rekey_response(cx, sa, std::move(r), payloads);
+    case TaskKind::DeleteChild:
+    case TaskKind::DeleteIke: return on_delete_response(cx, sa, r);
+  }
+  pump(cx, sa);
+}
+
+}  // namespace cgw::ipsec

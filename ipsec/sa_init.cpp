@@ -1,0 +1,256 @@
+// IKE_SA_INIT (RFC 7296 1.2, 2.6, 2.7, 2.23), both roles.
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "ipsec/peer_impl.hpp"
+
+namespace cgw::ipsec {
+namespace {
+
+constexpr std::uint16_t kIkePort = 500, kNatTPort = 4500;
+constexpr std::size_t kNonce = 32, kMinNonce = 16, kMaxNonce = 256;
+constexpr unsigned kMaxInitRetries = 3;
+constexpr std::size_t kMaxHalfOpen = 4;
+constexpr std::size_t kMaxCookie = 64;
+
+// RFC 7296 2.23: SHA-1 of SPIs, address and port.
+Buffer nat_hash(std::uint64_t spi_i, std::uint64_t spi_r, const Endpoint& e) {
+  Buffer b;
+  Writer w(b);
+  for (const std::uint64_t spi : {spi_i, spi_r}) {
+    w.u32(static_cast<std::uint32_t>(spi >> 32));
+    w.u32(static_cast<std::uint32_t>(spi));
+  }
+  w.bytes(e.address.bytes());
+  w.u16(e.port);
+  return sha1(b);
+}
+
+bool nonce_fits(const Payload* p) { return p != nullptr && p->body.size() >= kMinNonce && p->body.size() <= kMaxNonce; }
+
+}  // namespace
+
+void IkePeer::Impl::start_init(Context& cx, IkeSa& sa) {
+  sa.initiator = true;
+  sa.spi_i = entropy.u64() | 1;  // never 0
+  sa.local = {config.local, kIkePort};
+  sa.remote = {config.remote, kIkePort};
+  sa.forced_encap = config.force_encap;
+  sa.ni.resize(kNonce);
+  entropy.fill(sa.ni);
+  ++status.attempts;
+  send_init(cx, sa, config.ike.front().dh);
+}
+
+/* IKE_SA_INIT { [N(COOKIE)], SAi1, KEi, Ni, N(NATD_S), N(NATD_D), N(FRAG_SUP) } --> */
+void IkePeer::Impl::send_init(Context& cx, IkeSa& sa, DhGroup group) {
+  if (!sa.ke || sa.ke->group() != group) sa.ke = entropy.new_key_exchange(group);
+  Payloads payloads;
+  if (!sa.cookie.empty()) payloads.push_back(make_notify(NotifyType::Cookie, sa.cookie));
+  payloads.push_back(offer(config.ike, Bytes{}));
+  payloads.push_back(make_ke(*sa.ke));
+  payloads.push_back({PayloadType::Nonce, false, sa.ni});
+  add_nat_detection(sa, payloads);
+  payloads.push_back(make_notify(NotifyType::FragmentationSupported));
+
+  Buffer chain;
+  Header h = sa.header(Exchange::IkeSaInit, false, 0);
+  h.first = write_chain(payloads, chain);
+  h.length = static_cast<std::uint32_t>(kHeaderOctets + chain.size());
+  sa.init_request.clear();
+  write_header(h, sa.init_request);
+  sa.init_request.insert(sa.init_request.end(), chain.begin(), chain.end());
+  Request r;
+  r.task.kind = TaskKind::Init;
+  send_plain_request(cx, sa, std::move(r), sa.init_request);
+}
+
+void IkePeer::Impl::add_nat_detection(const IkeSa& sa, Payloads& payloads) {
+  Buffer source = nat_hash(sa.spi_i, sa.spi_r, sa.local);
+  // A hash that cannot match: the peer sees a NAT in front of us and encapsulates ESP in UDP.
+  if (config.force_encap) source[0] ^= 0xff;
+  payloads.push_back(make_notify(NotifyType::NatDetectionSourceIp, source));
+  payloads.push_back(make_notify(NotifyType::NatDetectionDestinationIp, nat_hash(sa.spi_i, sa.spi_r, sa.remote)));
+}
+
+void IkePeer::Impl::detect_nat(IkeSa& sa, const Payloads& payloads) {
+  const Buffer theirs = nat_hash(sa.spi_i, sa.spi_r, sa.remote), ours = nat_hash(sa.spi_i, sa.spi_r, sa.local);
+  bool told = false, remote_matches = false, local_matches = false;
+  for (const auto& n : notifies(payloads)) {
+    if (n.type == NotifyType::NatDetectionSourceIp) {
+      told = true;
+      remote_matches = remote_matches || n.data == theirs;
+    } else if (n.type == NotifyType::NatDetectionDestinationIp) {
+      local_matches = local_matches || n.data == ours;
+    }
+  }
+  // A peer that tells nothing has no NAT traversal.
+  sa.nat_remote = told && !remote_matches;
+  sa.nat_local = told && !local_matches;
+  sa.forced_encap = config.force_encap && told;
+  sa.peer_fragments = find_notify(payloads, NotifyType::FragmentationSupported).has_value();
+}
+
+void IkePeer::Impl::make_ciphers(IkeSa& sa) {
+  const IkeKeys& k = sa.keys;
+  sa.out = sa.initiator ? make_sk_cipher(sa.suite, k.ei.view(), k.ai.view()) : make_sk_cipher(sa.suite, k.er.view(), k.ar.view());
+  sa.in = sa.initiator ? make_sk_cipher(sa.suite, k.er.view(), k.ar.view()) : make_sk_cipher(sa.suite, k.ei.view(), k.ai.view());
+}
+
+// COOKIE and INVALID_KE_PAYLOAD are answered; other refusals are remembered, not believed: they are not authenticated (RFC
+// 7296 2.21.1), so a real answer may still come.
+bool IkePeer::Impl::init_refused(Context& cx, IkeSa& sa, const Payloads& payloads) {
+  if (const auto cookie = find_notify(payloads, NotifyType::Cookie)) {
+    const bool usable = !cookie->data.empty() && cookie->data.size() <= kMaxCookie && sa.init_retries < kMaxInitRetries;
+    if (!usable) return true;
+    ++sa.init_retries;
+    sa.cookie = cookie->data;
+    send_init(cx, sa, sa.ke->group());
+    return true;
+  }
+  if (const auto invalid = find_notify(payloads, NotifyType::InvalidKePayload)) {
+    Reader r(invalid->data);
+    const auto group = DhGroup{r.u16()};
+    const auto ours = [&](const IkeSuite& s) { return s.dh == group; };
+    if (!r.done() || sa.init_retries >= kMaxInitRetries || group == sa.ke->group()) return true;
+    if (std::ranges::none_of(config.ike, ours)) {
+      status.last_error = "the peer wants Diffie-Hellman group " + std::string(to_string(group)) + ", which no 'ike proposal' has";
+      return true;
+    }
+    ++sa.init_retries;
+    send_init(cx, sa, group);
+    return true;
+  }
+  for (const auto& n : notifies(payloads)) {
+    if (!is_error(n.type)) continue;
+    status.last_error = explain(n.type, config);
+    if (status.last_error != said) note(cx, Level::Warning, said = status.last_error);
+    // Nothing else will come from a peer that has no proposal in common: try again after a pause.
+    if (n.type == NotifyType::NoProposalChosen) failed(cx, sa, status.last_error, true);
+    return true;
+  }
+  return false;
+}
+
+/* <-- IKE_SA_INIT { SAr1, KEr, Nr, N(NATD_S), N(NATD_D), N(FRAG_SUP) } */
+void IkePeer::Impl::on_init_response(Context& cx, IkeSa& sa, const Header& h, const Received& e) {
+  if (sa.state != IkeSa::State::InitSent || !h.response || h.initiator) return;
+  const auto chain = parse_chain(h.first, Bytes(e.message).subspan(kHeaderOctets));
+  if (!chain || unknown_critical(chain->payloads)) return;
+  const Payloads& payloads = chain->payloads;
+  if (init_refused(cx, sa, payloads)) return;
+
+  const auto* sa_payload = ipsec::find(payloads, PayloadType::Sa);
+  const auto* ke_payload = ipsec::find(payloads, PayloadType::Ke);
+  const auto* nonce = ipsec::find(payloads, PayloadType::Nonce);
+  if (sa_payload == nullptr || ke_payload == nullptr || !nonce_fits(nonce) || h.spi_r == 0) return;
+  const auto proposals = parse_sa(sa_payload->body);
+  const auto ke = parse_ke(ke_payload->body);
+  if (!proposals || proposals->size() != 1 || !ke) return;
+  const auto chosen = choose(*proposals, config.ike);
+  if (!chosen || chosen->suite.dh != ke->group || ke->group != sa.ke->group()) return;
+  const auto shared = sa.ke->shared_secret(ke->value);
+  if (!shared) return note(cx, Level::Warning, "IKE_SA_INIT from the peer holds " + shared.error());
+
+  sa.spi_r = h.spi_r;
+  sa.nr = nonce->body;
+  sa.suite = chosen->suite;
+  sa.local = {e.local.address, sa.local.port};
+  sa.init_response = e.message;
+  const auto seed = skeyseed_initial(sa.suite.prf, sa.ni, sa.nr, shared->view());
+  sa.keys = derive_ike_keys(sa.suite, seed.view(), sa.ni, sa.nr, sa.spi_i, sa.spi_r);
+  make_ciphers(sa);
+  detect_nat(sa, payloads);
+  if (sa.encapsulated()) {
+    sa.local.port = kNatTPort;
+    sa.remote.port = kNatTPort;
+  }
+  sa.ke.reset();
+  sa.request.reset();
+  sa.last_heard = cx.now;
+  start_auth(cx, sa);
+}
+
+/* --> IKE_SA_INIT { SAi1, KEi, Ni, ... }   <-- IKE_SA_INIT { SAr1, KEr, Nr, ... } */
+void IkePeer::Impl::on_init_request(Context& cx, const Header& h, const Received& e) {
+  if (h.spi_i == 0 || h.spi_r != 0 || h.message_id != 0 || !h.initiator || !running) return;
+  // A repetition: the same answer (RFC 7296 2.1).
+  for (const auto& s : sas) {
+    if (s->initiator || s->spi_i != h.spi_i) continue;
+    if (s->state == IkeSa::State::HalfOpen && s->init_request == e.message) send_datagrams(cx, *s, {s->init_response});
+    return;
+  }
+  const auto half_open = std::ranges::count_if(sas, [](const auto& s) { return s->state == IkeSa::State::HalfOpen; });
+  if (static_cast<std::size_t>(half_open) >= kMaxHalfOpen) return;
+
+  auto fresh = std::make_unique<IkeSa>();
+  IkeSa& sa = *fresh;
+  sa.spi_i = h.spi_i;
+  sa.local = e.local;
+  sa.remote = e.remote;
+  sa.state = IkeSa::State::HalfOpen;
+  const auto reply = [&](const Payloads& payloads) {
+    Buffer chain, message;
+    Header out = sa.header(Exchange::IkeSaInit, true, 0);
+    out.first = write_chain(payloads, chain);
+    out.length = static_cast<std::uint32_t>(kHeaderOctets + chain.size());
+    write_header(out, message);
+    message.insert(message.end(), chain.begin(), chain.end());
+    send_datagrams(cx, sa, {message});
+    return message;
+  };
+
+  const auto chain = parse_chain(h.first, Bytes(e.message).subspan(kHeaderOctets));
+  if (!chain) return;
+  const Payloads& payloads = chain->payloads;
+  if (const auto type = unknown_critical(payloads)) {
+    reply({make_notify(NotifyType::UnsupportedCriticalPayload, Buffer{*type})});
+    return;
+  }
+  const auto* sa_payload = ipsec::find(payloads, PayloadType::Sa);
+  const auto* ke_payload = ipsec::find(payloads, PayloadType::Ke);
+  const auto* nonce = ipsec::find(payloads, PayloadType::Nonce);
+  if (sa_payload == nullptr || ke_payload == nullptr || !nonce_fits(nonce)) return;
+  const auto proposals = parse_sa(sa_payload->body);
+  const auto ke = parse_ke(ke_payload->body);
+  if (!proposals || !ke) return;
+  const auto chosen = choose(*proposals, config.ike);
+  if (!chosen) {
+    note(cx, Level::Warning, fmt::format("{} proposes nothing that an 'ike proposal' of ours has: NO_PROPOSAL_CHOSEN sent",
+                                         e.remote.to_string()));
+    reply({make_notify(NotifyType::NoProposalChosen)});
+    return;
+  }
+  if (ke->group != chosen->suite.dh) {
+    Buffer group;
+    Writer(group).u16(static_cast<std::uint16_t>(chosen->suite.dh));
+    reply({make_notify(NotifyType::InvalidKePayload, group)});
+    return;
+  }
+  const auto ours = entropy.new_key_exchange(ke->group);
+  const auto shared = ours->shared_secret(ke->value);
+  if (!shared) return note(cx, Level::Warning, "IKE_SA_INIT from the peer holds " + shared.error());
+
+  sa.spi_r = entropy.u64() | 1;
+  sa.suite = chosen->suite;
+  sa.ni = nonce->body;
+  sa.nr.resize(kNonce);
+  entropy.fill(sa.nr);
+  detect_nat(sa, payloads);
+  Payloads answer{make_sa({proposal_of(sa.suite, chosen->number, {})}), make_ke(*ours), {PayloadType::Nonce, false, sa.nr}};
+  add_nat_detection(sa, answer);
+  if (sa.peer_fragments) answer.push_back(make_notify(NotifyType::FragmentationSupported));
+  sa.init_request = e.message;
+  sa.init_response = reply(answer);
+  const auto seed = skeyseed_initial(sa.suite.prf, sa.ni, sa.nr, shared->view());
+  sa.keys = derive_ike_keys(sa.suite, seed.view(), sa.ni, sa.nr, sa.spi_i, sa.spi_r);
+  make_ciphers(sa);
+  sa.created = cx.now;
+  sa.last_heard = cx.now;
+  sa.expected_request = 1;
+  sas.push_back(std::move(fresh));
+}
+
+}  // namespace cgw::ipsec

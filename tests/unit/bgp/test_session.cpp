@@ -1,0 +1,388 @@
+#include <doctest/doctest.h>
+
+#include "bgp/framing.hpp"
+#include "bgp/open.hpp"
+#include "bgp/session.hpp"
+#include "bgp/update.hpp"
+
+using namespace cgw;
+using namespace cgw::bgp;
+using Octets = std::vector<std::uint8_t>;
+
+namespace {
+
+constexpr auto kOut = ConnectionId::Outgoing;
+constexpr auto kIn = ConnectionId::Incoming;
+
+struct Seeded : Random {
+  explicit Seeded(std::uint64_t seed) : s(seed * 2 + 1) {}
+  void fill(std::span<std::uint8_t> out) override {
+    for (auto& b : out) {
+      s ^= s << 13, s ^= s >> 7, s ^= s << 17;
+      b = static_cast<std::uint8_t>(s >> 24);
+    }
+  }
+  std::uint64_t s;
+};
+
+SessionConfig our_config() {
+  SessionConfig c;
+  c.local_as = Asn{65000};
+  c.remote_as = Asn{64512};
+  c.router_id = RouterId{0x0a000002};
+  c.local_address = IpAddress::v4(0xa9fe0a02);
+  c.remote_address = IpAddress::v4(0xa9fe0a01);
+  return c;
+}
+
+template <class T>
+std::vector<T> all(const Actions& actions) {
+  std::vector<T> out;
+  for (const auto& a : actions) {
+    if (const T* t = std::get_if<T>(&a)) out.push_back(*t);
+  }
+  return out;
+}
+
+// The neighbour's hand: what it says, octet by octet, and the notifications it gets.
+struct Bench {
+  explicit Bench(SessionConfig c = our_config()) : config(c), session(c, random) {}
+
+  Actions step(const Event& e) {
+    auto actions = session.step(now, e);
+    for (const auto& s : all<SendBytes>(actions)) {
+      if (s.bytes[18] == 3) notified.push_back({s.bytes[19], s.bytes[20]});
+    }
+    return actions;
+  }
+  Actions say(ConnectionId id, Octets bytes) { return step(Received{id, std::move(bytes)}); }
+  Actions keepalive(ConnectionId id) { return say(id, frame(MessageType::Keepalive, {})); }
+  Actions open(ConnectionId id, std::uint32_t as = 64512, Seconds hold = Seconds{30},
+               std::uint32_t router = 0x0a000001) {
+    return say(id, encode_open(Asn{as}, hold, RouterId{router}));
+  }
+  Actions up(ConnectionId id = kOut, Seconds hold = Seconds{30}) {
+    if (session.status().state == State::Idle) step(Start{});
+    step(Connected{id});
+    open(id, config.remote_as.value(), hold);
+    return keepalive(id);
+  }
+  Actions routes(std::uint32_t first, std::uint32_t count, ConnectionId id = kOut) {
+    PathAttributes a;
+    a.as_path = {{AsPathSegment::Type::Sequence, {config.remote_as}}};
+    a.next_hop = config.remote_address;
+    std::vector<Prefix> prefixes;
+    for (std::uint32_t i = 0; i < count; ++i)
+      prefixes.push_back(Prefix::of(IpAddress::v4((first + i) << 8), 24));
+    Octets stream;
+    for (const auto& m : encode_announce(prefixes, a, {}))
+      stream.insert(stream.end(), m.begin(), m.end());
+    return say(id, stream);
+  }
+  State state() const { return session.status().state; }
+
+  SessionConfig config;
+  Seeded random{7};
+  TimePoint now{};
+  Session session;
+  std::vector<std::pair<int, int>> notified;
+};
+
+std::vector<Advertisement> networks(std::uint32_t count) {
+  std::vector<Advertisement> out;
+  for (std::uint32_t i = 0; i < count; ++i)
+    out.push_back({Prefix::of(IpAddress::v4(0xc0a80000 + (i << 8)), 24), {}, {}});
+  return out;
+}
+
+std::size_t announced_in(const Actions& actions) {
+  std::size_t n = 0;
+  for (const auto& s : all<SendBytes>(actions)) {
+    CHECK(s.bytes.size() <= kMaxMessage);
+    if (s.bytes[18] == 2)
+      n += parse_update(Bytes(s.bytes).subspan(kHeaderOctets), {.remote_as = Asn{65000}})->announced.size();
+  }
+  return n;
+}
+
+using Notified = std::vector<std::pair<int, int>>;
+
+}  // namespace
+
+TEST_SUITE("bgp/session") {
+  TEST_CASE("a session comes up by dialling: Idle, Connect, OpenSent, OpenConfirm, Established [RFC 4271 8.2.2]") {
+    Bench b;
+    CHECK(b.state() == State::Idle);
+    CHECK(all<Dial>(b.step(Start{})).size() == 1);
+    CHECK(b.state() == State::Connect);
+    b.step(Connected{kOut});
+    CHECK(b.state() == State::OpenSent);
+    b.open(kOut);
+    CHECK(b.state() == State::OpenConfirm);
+    const auto actions = b.keepalive(kOut);
+    CHECK(b.state() == State::Established);
+    CHECK(all<SessionUp>(actions).size() == 1);
+    CHECK(all<SendBytes>(actions).back().bytes == encode_end_of_rib());
+    CHECK(b.session.status().hold_time == Seconds{30});
+    CHECK(b.session.status().keepalive_time == Seconds{10});
+  }
+
+  TEST_CASE("a passive session waits in Active and is called; one not started refuses") {
+    Bench idle;
+    CHECK(all<Close>(idle.step(Connected{kIn})).size() == 1);
+    auto c = our_config();
+    c.passive = true;
+    Bench b(c);
+    CHECK(all<Dial>(b.step(Start{})).empty());
+    CHECK(b.state() == State::Active);
+    CHECK(all<SessionUp>(b.up(kIn)).size() == 1);
+    b.step(Disconnected{kIn, "reset"});
+    CHECK(b.state() == State::Active);
+    CHECK(all<SessionUp>(b.up(kIn)).size() == 1);
+  }
+
+  TEST_CASE("both call at once: the connection of the higher identifier stays [RFC 4271 6.8]") {
+    for (const bool first_out : {false, true}) {
+      for (const std::uint32_t router : {0x0a000001U, 0x0a000003U}) {
+        INFO("OPEN on our connection first: " << first_out << ", neighbour " << router);
+        const auto winner = router < 0x0a000002 ? kOut : kIn;
+        const auto loser = winner == kOut ? kIn : kOut;
+        Bench b;
+        b.step(Start{});
+        b.step(Connected{kOut});
+        b.step(Connected{kIn});
+        CHECK(all<Close>(b.open(first_out ? kOut : kIn, 64512, Seconds{30}, router)).empty());
+        const auto closed = all<Close>(b.open(first_out ? kIn : kOut, 64512, Seconds{30}, router));
+        REQUIRE(closed.size() == 1);
+        CHECK(closed[0].connection == loser);
+        CHECK(b.notified == Notified{{6, 7}});
+        CHECK(all<SessionUp>(b.keepalive(winner)).size() == 1);
+      }
+    }
+  }
+
+  TEST_CASE("equal identifiers: the larger AS wins [RFC 6286 2.3]") {
+    Bench b;
+    b.step(Start{});
+    b.step(Connected{kOut});
+    b.step(Connected{kIn});
+    b.open(kOut, 64512, Seconds{30}, 0x0a000002);
+    CHECK(all<Close>(b.open(kIn, 64512, Seconds{30}, 0x0a000002)).at(0).connection == kIn);
+  }
+
+  TEST_CASE("an established session is not shaken by the other connection, however far it is") {
+    Bench b;
+    b.step(Start{});
+    b.step(Connected{kOut});
+    b.step(Connected{kIn});
+    b.open(kIn);
+    b.keepalive(kIn);
+    CHECK(b.state() == State::Established);
+    const auto late = b.open(kOut);
+    CHECK(all<Close>(late).at(0).connection == kOut);
+    CHECK(all<SessionDown>(late).empty());
+    CHECK(b.notified == Notified{{6, 7}});
+    CHECK(b.session.status().established_count == 1);
+    CHECK(all<Close>(b.step(Connected{kOut})).size() == 1);
+    CHECK(b.state() == State::Established);
+  }
+
+  TEST_CASE("a second accepted connection replaces the first, and the routes go with it") {
+    Bench b;
+    b.up(kIn);
+    b.routes(100, 3, kIn);
+    const auto actions = b.step(Connected{kIn});
+    CHECK(all<SessionDown>(actions).size() == 1);
+    CHECK(b.session.adj_rib_in().empty());
+    CHECK(b.state() == State::OpenSent);
+  }
+
+  TEST_CASE("hold time: alive just before, NOTIFICATION 4/0 at the limit [RFC 4271 6.5]") {
+    Bench b;
+    b.up();
+    b.now += Seconds{30} - Millis{1};
+    CHECK(all<SessionDown>(b.step(Tick{})).empty());
+    b.now += Millis{1};
+    CHECK(all<SessionDown>(b.step(Tick{})).size() == 1);
+    CHECK(b.notified == Notified{{4, 0}});
+  }
+
+  TEST_CASE("the smaller hold time counts, and the KEEPALIVE comes within a third of it") {
+    Bench b;
+    b.up(kOut, Seconds{9});
+    CHECK(b.session.status().hold_time == Seconds{9});
+    CHECK(b.session.status().keepalive_time == Seconds{3});
+    b.now += Millis{2249};
+    CHECK(all<SendBytes>(b.step(Tick{})).empty());
+    b.now += Millis{751};
+    CHECK(all<SendBytes>(b.step(Tick{})).size() == 1);
+  }
+
+  TEST_CASE("hold time 0: no timers once established, the large one before [RFC 4271 4.2]") {
+    Bench b;
+    b.step(Start{});
+    b.step(Connected{kOut});
+    b.open(kOut, 64512, Seconds{0});
+    REQUIRE(b.session.next_deadline());
+    b.keepalive(kOut);
+    CHECK_FALSE(b.session.next_deadline());
+    b.now += std::chrono::hours{24};
+    CHECK(all<SessionDown>(b.step(Tick{})).empty());
+  }
+
+  TEST_CASE("a silent neighbour in OpenSent is given four minutes [RFC 4271 8.2.2]") {
+    Bench b;
+    b.step(Start{});
+    b.step(Connected{kOut});
+    b.now += Seconds{240} - Millis{1};
+    b.step(Tick{});
+    CHECK(b.state() == State::OpenSent);
+    b.now += Millis{1};
+    b.step(Tick{});
+    CHECK(b.notified == Notified{{4, 0}});
+  }
+
+  TEST_CASE("a wrong AS is refused with 2/2 and a warning that names both; waiting doubles up to a minute") {
+    Bench b;
+    b.step(Start{});
+    Duration last{};
+    for (int i = 0; i < 10; ++i) {
+      b.step(Connected{kOut});
+      const auto notes = all<Note>(b.open(kOut, 64999));
+      if (i == 0) {
+        REQUIRE(notes.size() == 1);
+        CHECK(notes[0].level == Level::Warning);
+        CHECK(notes[0].text.find("64999") != std::string::npos);
+        CHECK(notes[0].text.find("64512") != std::string::npos);
+      }
+      CHECK(b.notified.back() == std::pair{2, 2});
+      REQUIRE(b.session.next_deadline());
+      last = *b.session.next_deadline() - b.now;
+      CHECK(last <= (i == 0 ? Seconds{1} : Seconds{60}));
+      b.now = *b.session.next_deadline();
+      CHECK(all<Dial>(b.step(Tick{})).size() == 1);
+    }
+    CHECK(last >= Seconds{45});
+  }
+
+  TEST_CASE("a message that does not belong to the state [RFC 6608 3]") {
+    const Octets update = encode_end_of_rib();
+    const Octets refresh = frame(MessageType::RouteRefresh, Octets{0, 1, 0, 1});
+    for (const auto& m : {update, refresh, frame(MessageType::Keepalive, {})}) {
+      Bench b;
+      b.step(Start{});
+      b.step(Connected{kOut});
+      b.say(kOut, m);
+      CHECK(b.notified == Notified{{5, 1}});
+    }
+    for (const auto& m : {update, refresh, encode_open(Asn{64512}, Seconds{30}, RouterId{1})}) {
+      Bench b;
+      b.step(Start{});
+      b.step(Connected{kOut});
+      b.open(kOut);
+      b.say(kOut, m);
+      CHECK(b.notified == Notified{{5, 2}});
+    }
+    Bench b;
+    b.up();
+    b.open(kOut);
+    CHECK(b.notified == Notified{{5, 3}});
+  }
+
+  TEST_CASE("routes are learnt in one batch an event, and gone with the session") {
+    Bench b;
+    b.up();
+    const auto changes = all<RouteChanges>(b.routes(100, 2000));
+    REQUIRE(changes.size() == 1);
+    CHECK(changes[0].changes.size() == 2000);
+    CHECK(b.session.adj_rib_in().size() == 2000);
+    CHECK(all<EndOfRib>(b.say(kOut, encode_end_of_rib())).size() == 1);
+    const auto down = b.step(Disconnected{kOut, "connection reset"});
+    CHECK(all<SessionDown>(down).size() == 1);
+    CHECK(all<RouteChanges>(down).empty());
+    CHECK(b.session.adj_rib_in().empty());
+  }
+
+  TEST_CASE("more prefixes than accepted: Cease 6/1 and a minute's pause") {
+    auto c = our_config();
+    c.maximum_prefix_in = 10;
+    Bench b(c);
+    b.up();
+    b.routes(100, 10);
+    CHECK(b.notified.empty());
+    b.routes(200, 1);
+    CHECK(b.notified == Notified{{6, 1}});
+    CHECK(*b.session.next_deadline() - b.now >= Seconds{45});
+  }
+
+  TEST_CASE("only differences are announced; a refresh and a new session bring all again [RFC 2918 4]") {
+    Bench b;
+    b.step(Announce{networks(3)});
+    CHECK(announced_in(b.up()) == 3);
+    CHECK(all<SendBytes>(b.step(Announce{networks(3)})).empty());
+    CHECK(announced_in(b.step(Announce{networks(5)})) == 2);
+    CHECK(all<SendBytes>(b.step(Announce{networks(4)})).size() == 1);
+    CHECK(b.session.adj_rib_out().size() == 4);
+    CHECK(announced_in(b.say(kOut, frame(MessageType::RouteRefresh, Octets{0, 1, 0, 1}))) == 4);
+    b.step(Disconnected{kOut, "reset"});
+    CHECK(b.session.adj_rib_out().empty());
+    b.now = *b.session.next_deadline();
+    b.step(Tick{});
+    CHECK(announced_in(b.up()) == 4);
+  }
+
+  TEST_CASE("what goes beyond the neighbour's limit is held back, and said with names") {
+    Bench b;
+    b.up();
+    const auto actions = b.step(Announce{networks(112)});
+    CHECK(announced_in(actions) == 100);
+    CHECK(b.session.status().prefixes_held_back == 12);
+    const auto notes = all<Note>(actions);
+    REQUIRE(notes.size() == 1);
+    CHECK(notes[0].level == Level::Warning);
+    CHECK(notes[0].text.find("192.168.100.0/24") != std::string::npos);
+    CHECK(notes[0].text.find("192.168.110.0/24") == std::string::npos);
+  }
+
+  TEST_CASE("a stop ceases with its subcode and rests [RFC 4486 3]") {
+    Bench b;
+    b.up();
+    const auto actions = b.step(Stop{4, "cleared by the operator"});
+    CHECK(b.notified == Notified{{6, 4}});
+    CHECK(all<SessionDown>(actions).size() == 1);
+    CHECK(b.state() == State::Idle);
+    CHECK_FALSE(b.session.next_deadline());
+  }
+
+  TEST_CASE("garbage of any kind, in any state, never breaks an invariant") {
+    for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+      Bench b;
+      Seeded dice(seed);
+      b.step(Start{});
+      for (int i = 0; i < 60; ++i) {
+        b.now += Millis{static_cast<Millis::rep>(dice.below(4000))};
+        const auto id = dice.below(2) == 0 ? kOut : kIn;
+        switch (dice.below(11)) {
+          case 0: b.step(Connected{id}); break;
+          case 1: b.step(Disconnected{id, "x"}); break;
+          case 2: b.open(id, 64512, Seconds{static_cast<Seconds::rep>(dice.below(3) * 15)}); break;
+          case 3:
+          case 4: b.keepalive(id); break;
+          case 5: b.routes(static_cast<std::uint32_t>(dice.below(500)), 5, id); break;
+          case 6: b.step(Tick{}); break;
+          case 7: b.step(Announce{networks(static_cast<std::uint32_t>(dice.below(5)))}); break;
+          case 8: b.step(Start{}); break;
+          case 9: b.say(id, frame(MessageType::RouteRefresh, Octets{0, 1, 0, 1})); break;
+          case 10: {
+            Octets junk(dice.below(60));
+            dice.fill(junk);
+            b.say(id, dice.below(2) == 0 ? junk : frame(MessageType::Update, junk));
+            break;
+          }
+        }
+      }
+      const auto& s = b.session.status();
+      CHECK(s.established_count - s.dropped_count == (s.state == State::Established ? 1U : 0U));
+    }
+  }
+}

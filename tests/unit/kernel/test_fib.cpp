@@ -1,0 +1,104 @@
+#include <doctest/doctest.h>
+
+#include "kernel/fib_message.hpp"
+#include "kernel/fib_table.hpp"
+#include "kernel/icmp_packet.hpp"
+#include "kernel/mss_table.hpp"
+
+using namespace cgw;
+using namespace cgw::kernel;
+using namespace cgw::kernel::fib;
+using rib::ExitId, rib::GroupId;
+
+namespace {
+
+struct Collector final : Sink {
+  void emit(Op op) override { ops.push_back(std::move(op)); }
+  void settle() override {}
+  void problem(KernelError error) override { problems.push_back(std::move(error)); }
+  std::vector<Op> take() { return std::exchange(ops, {}); }
+  std::vector<Op> ops;
+  std::vector<KernelError> problems;
+};
+
+ExitState exit_state(int index) {
+  return {IfIndex{index}, IpAddress::v4(0xA9FE0000u + static_cast<unsigned>(index))};
+}
+rib::GroupSet group(std::vector<ExitId> active) {
+  return {GroupId{1}, {ExitId{1}, ExitId{2}}, std::move(active)};
+}
+const Prefix kPrefix = *Prefix::parse("10.9.0.0/16");
+
+}  // namespace
+
+TEST_CASE("a verdict is one request whatever the number of prefixes, and saying it again is none") {
+  Table table(Family::V6);
+  Collector sink;
+  table.set_exit(ExitId{1}, exit_state(1), sink);
+  table.set_exit(ExitId{2}, exit_state(2), sink);
+  rib::PlanChanges all{group({ExitId{1}})};
+  for (std::uint32_t i = 0; i < 100; ++i)
+    all.push_back(rib::RouteSet{Prefix::of(IpAddress::v4(0x0A000000u + (i << 8)), 24), GroupId{1}, rib::Protocol::Bgp});
+  table.apply(all, sink);
+  CHECK(sink.take().size() == 2 + 1 + 2 * 100);
+  CHECK(table.held_routes() == 100);
+  table.apply({group({ExitId{2}})}, sink);
+  const auto ops = sink.take();
+  REQUIRE(ops.size() == 1);
+  CHECK(std::get<NexthopOp>(ops[0]).put == Put::Replace);
+  table.apply({group({ExitId{2}})}, sink);
+  CHECK(sink.take().empty());
+}
+
+TEST_CASE("a group that the kernel lost is made anew, and its routes with it") {
+  Table table(Family::V6);
+  Collector sink;
+  table.set_exit(ExitId{1}, exit_state(1), sink);
+  table.apply({group({ExitId{1}}), rib::RouteSet{kPrefix, GroupId{1}, rib::Protocol::Bgp}}, sink);
+  sink.take();
+  table.nexthops_seen({});
+  CHECK(table.held_routes() == 0);
+  table.repair(sink);
+  const auto ops = sink.take();
+  REQUIRE(ops.size() == 3);
+  CHECK(std::get<NexthopOp>(ops[1]).put == Put::New);
+  CHECK(std::get<RouteOp>(ops[2]).put == Put::New);
+}
+
+TEST_CASE("messages read back as what they were built from") {
+  const Nexthop way{.exit = exit_state(3)}, hole{.blackhole = true}, both{.members = {kNexthopIdFirst, kBlackholeId}};
+  for (const auto& n : {way, hole, both}) {
+    const auto m = put_nexthop(kGroupIdFirst, n, Put::New);
+    const auto read = read_nexthop(nlmsg_hdr(m.get()));
+    REQUIRE(read);
+    CHECK(read->nexthop == n);
+  }
+  const auto m = put_route(kPrefix, kGroupIdFirst, Put::Set);
+  const auto read = read_route(nlmsg_hdr(m.get()));
+  REQUIRE(read);
+  CHECK(read->prefix == kPrefix);
+  CHECK(read->nexthop_id == kGroupIdFirst);
+  const auto foreign = put_route(kPrefix, 7, Put::Set);
+  CHECK_FALSE(read_route(nlmsg_hdr(foreign.get())));
+}
+
+TEST_CASE("[RFC 792] an echo reply is known by checksum, type and cookie") {
+  const icmp::Cookie cookie{1, 2, 3};
+  auto p = icmp::request(Family::V4, 9, cookie, {.tunnel = 3, .sequence = 65535});
+  CHECK(icmp::checksum(p) == 0);
+  CHECK_FALSE(icmp::read_reply(Family::V4, cookie, p));  // a request
+  p[0] = 0;
+  CHECK_FALSE(icmp::read_reply(Family::V4, cookie, p));  // checksum
+  p[2] = static_cast<std::uint8_t>(p[2] + 8);
+  const auto echo = icmp::read_reply(Family::V4, cookie, p);
+  REQUIRE(echo);
+  CHECK(echo->tunnel == 3);
+  CHECK(echo->sequence == 65535);
+  CHECK_FALSE(icmp::read_reply(Family::V4, icmp::Cookie{}, p));
+}
+
+TEST_CASE("an interface name that would break out of its quotes is refused") {
+  CHECK(mss_ruleset({{"cgw1", {1300, 0}}}));
+  CHECK_FALSE(mss_ruleset({{"a\" drop", {1300, 0}}}));
+  CHECK_FALSE(mss_ruleset({{"cgw*", {1300, 0}}}));
+}
