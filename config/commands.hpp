@@ -1,5 +1,5 @@
 #pragma once
-#include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -31,14 +31,22 @@ struct Cursor {
 
 using Args = std::vector<std::string>;  // the typed words of the line, in order
 
+// A line of running-config, and the block it opens, if it does.
+struct Rendered {
+  std::string line;
+  std::optional<Cursor> block;
+};
+
 // A pattern is words separated by blanks; a word in capitals or angle form is a typed argument:
 //   A.B.C.D  A.B.C.D/M  (1-4294967295)  WORD  LINE...  {choice|choice}  [optional]
 struct Command {
-  Mode mode;
+  Mode mode = Mode::Exec;
   std::string_view pattern;
   std::string_view help;  // one phrase a word, separated by '\n', in the pattern's order
   // Configuration lines: change the model, or say why not. negated: the line began with "no".
   Result<void, std::string> (*apply)(Config& c, Cursor& at, const Args& args, bool negated) = nullptr;
+  // The lines this row contributes at `at`; none when all is default. What apply() writes, render() reads.
+  std::vector<Rendered> (*render)(const Config& c, const Cursor& at) = nullptr;
   // Operational commands: the request the daemon (or the shell itself) answers, e.g. "show vpn".
   std::string_view request = {};
   bool negatable = false;

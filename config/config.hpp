@@ -8,8 +8,15 @@
 // Text <-> model. Pure: reading files is the caller's.
 namespace cgw::config {
 
+// Says what is wrong with a proposal such as "aes256gcm16-prfsha384-ecp384"; empty when nothing is. The caller gives
+// it, since this room knows nothing of IPsec.
+struct SuiteChecker {
+  std::string (*ike)(std::string_view text) = nullptr;
+  std::string (*esp)(std::string_view text) = nullptr;
+};
+
 // The whole file. Every wrong line is reported, not only the first. file: its name for diagnostics.
-Result<Config, Diagnostics> parse(std::string_view text, std::string_view file);
+Result<Config, Diagnostics> parse(std::string_view text, std::string_view file, const SuiteChecker& suites = {});
 
 // The canonical text; parse(render(c)) == c. Secrets appear as names only.
 std::string render(const Config& c);

@@ -47,6 +47,27 @@ Result<std::string, Diagnostics> read_file(const std::string& file, Access acces
   return text;
 }
 
+template <auto Parse>
+std::string fault(std::string_view text) {
+  const auto suite = Parse(text);
+  return suite ? std::string() : suite.error();
+}
+constexpr config::SuiteChecker kSuites{fault<ipsec::parse_ike_suite>, fault<ipsec::parse_esp_suite>};
+
+// Algorithms that are configured but weak.
+void warn_of_weak(const config::Config& c, config::Diagnostics& warnings) {
+  const auto warn = [&](const config::Connection& connection, unsigned tunnel, const std::string& suite, const std::string& why) {
+    if (why.empty()) return;
+    warnings.push_back({.text = fmt::format("warning: vpn connection {} tunnel {}: {}: {}", connection.id, tunnel, suite, why)});
+  };
+  for (const auto& connection : c.connections) {
+    for (const auto& [number, t] : connection.tunnels) {
+      for (const auto& s : t.ike_proposals) warn(connection, number, s, ipsec::weakness(*ipsec::parse_ike_suite(s)));
+      for (const auto& s : t.esp_proposals) warn(connection, number, s, ipsec::weakness(*ipsec::parse_esp_suite(s)));
+    }
+  }
+}
+
 bool needs_secrets(const config::Config& c) {
   for (const auto& connection : c.connections) {
     for (const auto& [number, tunnel] : connection.tunnels) {
@@ -61,7 +82,7 @@ bool needs_secrets(const config::Config& c) {
 Result<Loaded, Diagnostics> load(const std::string& config_file) {
   Loaded out;
   CGW_TRY(const std::string text, read_file(config_file, Access::Anyone));
-  CGW_TRY(out.config, config::parse(text, config_file));
+  CGW_TRY(out.config, config::parse(text, config_file, kSuites));
 
   const auto secrets_file = (std::filesystem::path(config_file).parent_path() / "secrets").string();
   if (needs_secrets(out.config)) {
@@ -74,6 +95,8 @@ Result<Loaded, Diagnostics> load(const std::string& config_file) {
   }
   if (!findings.errors.empty()) return fail(std::move(findings.errors));
   out.warnings = std::move(findings.warnings);
+  warn_of_weak(out.config, out.warnings);
+  for (auto& d : out.warnings) d.file = config_file;
   return out;
 }
 
