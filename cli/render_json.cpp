@@ -1,0 +1,113 @@
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+
+#include "cli/render.hpp"
+#include "config/config.hpp"
+
+namespace cgw::cli {
+namespace {
+
+namespace json = boost::json;
+
+// FRR's form: two blanks a level, no blank before or after the colon.
+void write(const json::value& v, unsigned depth, std::string& out) {
+  const std::string inner(2 * (depth + 1), ' '), outer(2 * depth, ' ');
+  const char* separator = "\n";
+  if (v.is_object() && !v.as_object().empty()) {
+    out += '{';
+    for (const auto& [key, member] : v.as_object()) {
+      out += separator + inner + json::serialize(json::string(key)) + ':';
+      write(member, depth + 1, out);
+      separator = ",\n";
+    }
+    out += "\n" + outer + '}';
+  } else if (v.is_array() && !v.as_array().empty()) {
+    out += '[';
+    for (const auto& member : v.as_array()) {
+      out += separator + inner;
+      write(member, depth + 1, out);
+      separator = ",\n";
+    }
+    out += "\n" + outer + ']';
+  } else if (v.is_double()) {
+    out += fmt::format("{:.3f}", v.as_double());
+  } else {
+    out += json::serialize(v);
+  }
+}
+
+json::value or_null(const std::optional<IpAddress>& a) { return a ? json::value(a->to_string()) : json::value(nullptr); }
+
+json::array strings(const std::vector<std::string>& list) { return {list.begin(), list.end()}; }
+
+json::object tunnel_tree(const config::Tunnel& t) {
+  return {{"tunnel", t.number},
+          {"interface", t.interface},
+          {"customerGatewayOutsideAddress", or_null(t.customer_gateway_outside)},
+          {"customerGatewayInsideAddress", t.customer_gateway_inside ? json::value(t.customer_gateway_inside->to_string()) : json::value(nullptr)},
+          {"vpnGatewayOutsideAddress", or_null(t.vpn_gateway_outside)},
+          {"vpnGatewayInsideAddress", or_null(t.vpn_gateway_inside)},
+          {"localAddress", t.local_address ? json::value(t.local_address->to_string()) : json::value("auto")},
+          {"preSharedKey", t.pre_shared_key},
+          {"ikeProposals", strings(t.ike_proposals)},
+          {"espProposals", strings(t.esp_proposals)},
+          {"ikeLifetime", t.ike_lifetime.count()},
+          {"espLifetime", t.child_lifetime.count()},
+          {"dpdInterval", t.dpd_interval.count()},
+          {"replayWindow", t.replay_window},
+          {"initiate", t.initiate},
+          {"probe", t.probe},
+          {"probeIntervalMsec", t.probe_interval.count()},
+          {"probeMisses", t.probe_misses},
+          {"mtu", t.mtu ? json::value(*t.mtu) : json::value("auto")},
+          {"shutdown", t.shutdown}};
+}
+
+json::value bgp_tree(const std::optional<config::Bgp>& b) {
+  if (!b) return nullptr;
+  json::array neighbors, networks;
+  for (const auto& [address, n] : b->neighbors) {
+    neighbors.push_back(json::object{{"address", address.to_string()}, {"remoteAs", n.remote_as}, {"description", n.description},
+                                     {"passive", n.passive}, {"shutdown", n.shutdown}});
+  }
+  for (const auto& p : b->networks) networks.push_back(json::value(p.to_string()));
+  return json::object{{"as", b->asn},
+                      {"routerId", or_null(b->router_id)},
+                      {"keepalive", b->keepalive.count()},
+                      {"holdTime", b->hold.count()},
+                      {"neighbors", std::move(neighbors)},
+                      {"networks", std::move(networks)}};
+}
+
+}  // namespace
+
+std::string pretty(const json::value& v) {
+  std::string out;
+  write(v, 0, out);
+  return out + '\n';
+}
+
+json::value config_tree(const std::string& text) {
+  const auto c = config::parse(text, "running-config");
+  if (!c) return nullptr;
+  json::array connections, routes;
+  for (const auto& one : c->connections) {
+    json::array tunnels;
+    for (const auto& [number, t] : one.tunnels) tunnels.push_back(tunnel_tree(t));
+    connections.push_back(json::object{{"id", one.id},
+                                       {"customerGateway", one.customer_gateway},
+                                       {"gateway", one.gateway},
+                                       {"routing", one.routing == config::Routing::Static ? "static" : "dynamic"},
+                                       {"tunnels", std::move(tunnels)}});
+  }
+  for (const auto& r : c->static_routes) {
+    routes.push_back(json::object{{"prefix", r.prefix.to_string()},
+                                  {"via", r.next_hop ? r.next_hop->to_string() : r.connection},
+                                  {"distance", r.distance}});
+  }
+  return json::object{{"hostname", c->hostname}, {"connections", std::move(connections)}, {"bgp", bgp_tree(c->bgp)}, {"staticRoutes", std::move(routes)}};
+}
+
+}  // namespace cgw::cli

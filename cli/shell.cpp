@@ -1,0 +1,100 @@
+#include "cli/shell.hpp"
+
+#include <cstdio>
+
+#include <boost/json/object.hpp>
+#include <fmt/format.h>
+
+#include "cli/client.hpp"
+#include "cli/exit_status.hpp"
+#include "cli/import_command.hpp"
+#include "cli/render.hpp"
+#include "cli/tree.hpp"
+#include "config/commands.hpp"
+
+namespace cgw::cli {
+namespace {
+
+struct Renderer {
+  std::string_view request;
+  std::string (*text)(const boost::json::value&);
+};
+constexpr Renderer kRenderers[] = {
+    {"show vpn", render_vpn},
+    {"show bgp summary", render_bgp_summary},
+    {"show ip route", render_ip_route},
+    {"show running-config", render_running_config},
+    {"show version", render_version},
+};
+
+}  // namespace
+
+std::vector<std::string> words_of(std::string_view line) {
+  std::vector<std::string> out;
+  constexpr std::string_view kBlank = " \t\r\n";
+  for (auto at = line.find_first_not_of(kBlank); at != std::string_view::npos; at = line.find_first_not_of(kBlank, at)) {
+    const auto end = std::min(line.find_first_of(kBlank, at), line.size());
+    out.emplace_back(line.substr(at, end - at));
+    at = end;
+  }
+  return out;
+}
+
+int Shell::run(std::string_view line) {
+  const auto words = words_of(line);
+  if (words.empty() || words.front().starts_with('!')) return kOk;
+  const auto m = config::match(config::Mode::Exec, line);
+  if (!m) {
+    const int status = complain(m.error().text, kCommandError);
+    if (manner_ == Manner::Interactive) {
+      const auto indent = hostname().size() + 2 + m.error().column;
+      fmt::print("{}^\n% Invalid input detected at '^' marker.\n", std::string(indent, ' '));
+    }
+    return status;
+  }
+  const std::string request(m->command->request);
+  if (request == "exit") {
+    ended_ = true;
+    return kOk;
+  }
+  if (request == "import aws") return import_aws(m->args);
+  if (request == "list") {
+    list();
+    return kOk;
+  }
+  if (!request.starts_with("show")) return kOk;  // enable, disable, terminal length: nothing to do
+  return show(request, !m->args.empty() && m->args.back() == "json");
+}
+
+int Shell::show(const std::string& request, bool json) {
+  auto tree = ask(run_dir_, request);
+  if (!tree) return complain(tree.error().text, tree.error().status);
+  if (json) {
+    if (request == "show running-config" && tree->is_object()) tree->as_object()["config"] = config_tree(text(*tree, "text"));
+    fmt::print("{}", pretty(*tree));
+    return kOk;
+  }
+  for (const auto& r : kRenderers) {
+    if (r.request == request) fmt::print("{}", r.text(*tree));
+  }
+  return kOk;
+}
+
+int Shell::complain(std::string_view text, int status) const {
+  fmt::print(manner_ == Manner::Interactive ? stdout : stderr, "{}\n", text);
+  return status;
+}
+
+void Shell::list() const {
+  for (const auto& c : config::commands()) {
+    if (c.mode == config::Mode::Exec) fmt::print("  {}\n", c.pattern);
+  }
+}
+
+std::string Shell::hostname() {
+  const auto tree = ask(run_dir_, "show vpn");
+  const std::string name = tree ? text(*tree, "hostname") : std::string();
+  return name.empty() ? "cgw" : name;
+}
+
+}  // namespace cgw::cli
