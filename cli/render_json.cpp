@@ -40,7 +40,11 @@ void write(const json::value& v, unsigned depth, std::string& out) {
 
 json::value or_null(const std::optional<IpAddress>& a) { return a ? json::value(a->to_string()) : json::value(nullptr); }
 
-json::array strings(const std::vector<std::string>& list) { return {list.begin(), list.end()}; }
+json::array strings(const std::vector<std::string>& list) {
+  json::array out;
+  for (const auto& s : list) out.push_back(json::value(s));
+  return out;
+}
 
 json::object tunnel_tree(const config::Tunnel& t) {
   return {{"tunnel", t.number},
