@@ -327,7 +327,8 @@ std::vector<bgp::Advertisement> Gateway::advertisements(const Tunnel& t) const {
 }
 
 void Gateway::publish() {
-  report(fib_.apply(rib_.take_changes()));
+  const auto changes = rib_.take_changes();
+  report(fib_.apply(changes));
   const auto before = std::exchange(active_, active_exits());
   if (before == active_) return;
   const auto names = [&](const std::set<rib::ExitId>& exits) {
@@ -335,13 +336,33 @@ void Gateway::publish() {
     for (const auto e : exits) out.push_back(tunnel_of(e)->name());
     return out.empty() ? std::string("no tunnel (blackhole)") : fmt::format("{}", fmt::join(out, ", "));
   };
-  std::string why;
-  for (const auto e : before) {
-    const auto& j = tunnel_of(e)->judgement();
-    if (!active_.contains(e)) why += fmt::format("; {} is {}: {}", tunnel_of(e)->name(), to_string(j.verdict), j.reason);
-  }
-  last_change_ = Change{now(), fmt::format("{} -> {}{}", names(before), names(active_), why)};
+  last_change_ = Change{now(), fmt::format("{} -> {}{}", names(before), names(active_), why_moved(before, changes))};
   note(Level::Info, "traffic: " + last_change_->text);
+}
+
+// In words: what became of the exits that were left, or the rule by which others are better now.
+std::string Gateway::why_moved(const std::set<rib::ExitId>& before, const rib::PlanChanges& changes) const {
+  std::string out;
+  for (const auto e : before) {
+    if (active_.contains(e)) continue;
+    const Tunnel& left = *tunnel_of(e);
+    if (left.judgement().verdict != health::Verdict::Up) {
+      out += fmt::format("; {} is {}: {}", left.name(), to_string(left.judgement().verdict), left.judgement().reason);
+      continue;
+    }
+    rib::Rule rule = rib::Rule::Same;
+    for (const auto& c : changes) {
+      const auto* set = std::get_if<rib::RouteSet>(&c);
+      const auto view = set != nullptr ? rib_.find(set->prefix) : std::nullopt;
+      if (!view) continue;
+      for (const auto& candidate : view->candidates) {
+        if (candidate.path.exit == e) rule = candidate.lost_by;
+      }
+      break;
+    }
+    out += rule == rib::Rule::Same ? "; it is fit again and preferred" : fmt::format("; better by {}", to_string(rule));
+  }
+  return out;
 }
 
 void Gateway::report(const kernel::FibErrors& errors) {

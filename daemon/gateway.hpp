@@ -68,6 +68,7 @@ class Gateway {
   void announce_all();
   std::vector<bgp::Advertisement> advertisements(const Tunnel& t) const;
   void publish();
+  std::string why_moved(const std::set<rib::ExitId>& before, const rib::PlanChanges& changes) const;
   void report(const kernel::FibErrors& errors);
   std::set<rib::ExitId> active_exits() const;
   void follow_the_peer();

@@ -310,9 +310,12 @@ void Tunnel::link_changed(const kernel::LinkState& link, bool gone) {
     judge();
     return try_start();
   }
-  if (link.up == link_up_) return;
-  link_up_ = link.up;
-  note(Level::Warning, "interface " + link.name + (link.up ? " is up again" : " was set down"));
+  // Events are history: an interface that was being made may be up by now.
+  const auto present = equipment_.links.find(link.name);
+  const bool up = present && *present && (*present)->up;
+  if (up == link_up_) return;
+  link_up_ = up;
+  note(Level::Warning, "interface " + link.name + (up ? " is up again" : " was set down"));
   if (link_up_) observer_.interface_ready({.interface = link.index, .next_hop = *setup_.config.vpn_gateway_inside});
   judge();
 }

@@ -42,5 +42,5 @@ def quiet(text):
     for line in text.splitlines():
         lines.append(line)
         if line.strip().startswith("tunnel "):
-            lines += ["  no probe", "  dead-peer-detection interval 120"]
+            lines += ["  no probe", "  dpd interval 120"]
     return "\n".join(lines) + "\n"
