@@ -5,14 +5,11 @@ namespace cgw::bgp {
 void AdjRibOut::want(const std::vector<Advertisement>& routes, std::uint32_t limit) {
   wanted_.clear();
   held_back_.clear();
-  std::map<Prefix, Advertisement> all;
-  for (const auto& r : routes)
-    all[r.prefix] = r;
-  for (auto& [prefix, r] : all) {
-    if (wanted_.size() < limit) {
-      wanted_.emplace(prefix, std::move(r));
+  for (const auto& r : routes) {
+    if (wanted_.size() < limit || wanted_.contains(r.prefix)) {
+      wanted_[r.prefix] = r;
     } else {
-      held_back_.push_back(prefix);
+      held_back_.push_back(r.prefix);
     }
   }
 }

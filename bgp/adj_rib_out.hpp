@@ -10,7 +10,7 @@ namespace cgw::bgp {
 // What the neighbor has been told, and the messages that bring it to what it should know.
 class AdjRibOut {
  public:
-  // The wanted set, cut to `limit` prefixes in order of prefix; the rest is held back.
+  // The wanted set, the first `limit` of them; the rest, later in the configuration, is held back.
   void want(const std::vector<Advertisement>& routes, std::uint32_t limit);
   // The neighbor knows nothing (a new session, or it asked for all again).
   void forget() { told_.clear(); }

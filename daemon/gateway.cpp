@@ -201,11 +201,13 @@ const Tunnel* Gateway::tunnel_of(rib::ExitId exit) const {
 bool Gateway::active(rib::ExitId exit) const { return active_.contains(exit); }
 
 void Gateway::interface_ready(Tunnel& t, const kernel::ExitState& exit) {
+  if (stopping_) return;
   report(fib_.set_exit(t.setup().exit, exit));
   schedule_resync();
 }
 
 void Gateway::judged(Tunnel& t, const health::Judgement& before) {
+  if (stopping_) return;
   rib_.set_fitness(t.setup().exit, fitness(t.judgement().verdict));
   publish();
   const bool was_or_is_down =
@@ -225,7 +227,9 @@ void Gateway::clamp_mss() {
   }
 }
 
+// While we stop, sessions end but forwarding goes on as it is.
 void Gateway::on_bgp(Tunnel& t, const bgp::Action& action) {
+  if (stopping_) return;
   const auto visitor = Overload{
       [&](const bgp::RouteChanges& c) { learn(t, c); },
       [&](const bgp::EndOfRib&) { end_of_rib(t); },

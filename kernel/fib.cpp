@@ -17,12 +17,6 @@ namespace {
 
 constexpr std::size_t kErrorsTold = 64;
 
-bool has_ipv6() {
-  const int fd = ::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd >= 0) ::close(fd);
-  return fd >= 0;
-}
-
 Message to_message(const fib::Op& op) {
   return std::visit(Overload{[](const fib::NexthopOp& o) {
                                return o.nexthop ? put_nexthop(o.id, *o.nexthop, o.put) : fib::delete_nexthop(o.id);
@@ -98,7 +92,7 @@ struct Fib::Impl final : fib::Sink {
   KernelResult<void> read_routes();
 
   RequestSocket socket;
-  fib::Table table{has_ipv6() ? Family::V6 : Family::V4};
+  fib::Table table{Family::V4};
   std::vector<Message> messages;
   std::vector<fib::Op> ops;
   std::vector<KernelError> errors;

@@ -71,7 +71,7 @@ def with_networks(text):
     for line in text.splitlines():
         lines.append(line)
         if line.strip().startswith("network "):
-            lines += [line.replace(line.split()[1], f"10.200.{i}.0/24") for i in range(119)]
+            lines += [line.replace(line.split()[1], f"192.168.{i}.0/24") for i in range(100, 219)]
     return "\n".join(lines) + "\n"
 
 

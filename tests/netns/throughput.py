@@ -5,6 +5,7 @@ from cgwlab.shell import wait_for
 from harness import check, scenario
 
 SIZE = 100 * 1000 * 1000
+IN_FLIGHT = 8 * 1000 * 1000  # what iperf3's receiver has not counted yet when its sender ends
 
 
 @scenario("100 MB go through by TCP in each direction")
@@ -44,7 +45,7 @@ def transfer(world, size, *how):
         result = {"error": out}
     check("error" not in result, f"iperf3: {result.get('error')}")
     sent, received = result["end"]["sum_sent"]["bytes"], result["end"]["sum_received"]["bytes"]
-    check(sent >= size and received > 0.8 * size, f"{sent} octets of {size} sent, {received} received")
+    check(sent >= size and received > sent - IN_FLIGHT, f"{sent} octets of {size} sent, {received} received")
     return result["end"]["sum_received"]
 
 
