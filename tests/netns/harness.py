@@ -104,12 +104,14 @@ class World:
 
     def kernel_state(self):
         """All that a gateway might leave in its namespace, comparable."""
-        commands = (("ip", "-br", "link"), ("ip", "route", "show", "table", "all"), ("ip", "rule"), ("ip", "nexthop"),
+        commands = (("ip", "-o", "link"), ("ip", "-o", "address"), ("ip", "route", "show", "table", "all"), ("ip", "rule"), ("ip", "nexthop"),
                     ("ip", "xfrm", "state"), ("ip", "xfrm", "policy"), ("nft", "list", "ruleset"))
         state = {}
         for command in commands:
             text = self.lab.run("cgw", *command, check=False)
             state[" ".join(command)] = sorted(re.sub(r"\s+", " ", line).strip() for line in text.splitlines())
+        # A link's carrier may settle late: its name and index are what counts.
+        state["ip -o link"] = [" ".join(line.split()[:2]) for line in state["ip -o link"]]
         return state
 
 

@@ -2,7 +2,6 @@
 import os
 import re
 import sys
-import time
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -20,7 +19,7 @@ def main(build):
     try:
         with Lab.create(Options(name="vm", esp="kernel")) as lab:
             world = World(lab, build, stream.build_tool(build))
-            for step in (tunnels, traffic, states, policies, nexthops, routes, failover, rekey, purge):
+            for step in (tunnels, traffic, states, policies, nexthops, routes, failover, rekey, stop_and_start, purge):
                 try:
                     step(world)
                     passed += 1
@@ -115,11 +114,67 @@ def rekey(world):
     check(count == 4, f"{count} ESP SAs are left instead of 4")
 
 
+def kernel_state(world):
+    """SPIs, policies, nexthops and routes, comparable."""
+    spis = sorted(re.findall(r"spi (0x[0-9a-f]+)", world.lab.run("cgw", "ip", "xfrm", "state")))
+    rest = [sorted(line.strip() for line in world.lab.run("cgw", *command).splitlines())
+            for command in (("ip", "xfrm", "policy"), ("ip", "nexthop"), ("ip", "route", "show", plan.VPC_NETWORK))]
+    return [spis, *rest]
+
+
+def stop_and_start(world):
+    """SIGTERM leaves SAs, policies, nexthops and routes, the kernel goes on forwarding to AWS, and the next start adopts it"""
+    links = world.lab.run("cgw", "ip", "-o", "link", "show", "type", "xfrm").split("mtu")[0]
+    with world.stream(rate=200) as packets:
+        packets.report()
+        running = kernel_state(world)
+        world.gateway.stop()
+        lost = packets.watch(3)["lost"]
+        left = kernel_state(world)
+        check(left == running, f"SIGTERM changed the kernel's state: {running} is now {left}")
+        check(lost == 0, f"{lost} packets lost while the daemon was stopped")
+        world.start(seconds=SECONDS)
+        seen = packets.watch(2)
+        print(f"# start: {seen['lost']} packets lost of {seen['lost'] + seen['received']}", flush=True)
+        check(seen["gap_ms"] < 1000, f"no delivery for {seen['gap_ms']:.0f} ms after the start")
+    check(world.lab.run("cgw", "ip", "-o", "link", "show", "type", "xfrm").split("mtu")[0] == links, "the start made other interfaces")
+    world.wait_ping(30)
+    count = world.lab.run("cgw", "ip", "xfrm", "state").count("proto esp")
+    check(count == 4, f"{count} ESP SAs after the start instead of 4")
+
+
+def stop_and_start(world):
+    """SIGTERM leaves all kernel state and the forwarding to AWS; the next start adopts it: same interfaces, fresh SAs"""
+    running, links = kernel_state(world), interfaces(world)
+    with world.stream(rate=200) as packets:
+        packets.report()
+        world.gateway.stop()
+        lost = packets.watch(2)["lost"]
+        stopped = kernel_state(world)
+        check(stopped == running, f"SIGTERM changed the kernel's state: {running} is now {stopped}")
+        check(lost == 0, f"{lost} packets from LAN to VPC lost while the daemon was stopped")
+        for tunnel in plan.TUNNEL.values():
+            check(world.ping("cgw", tunnel.inside, interval=0.2) == 5, f"stopped, and {tunnel.inside} does not answer")
+        packets.report()
+        world.start(seconds=SECONDS)
+        seen = packets.watch(2)
+        print(f"# start: {seen['lost']} packets of {seen['lost'] + seen['received']} lost", flush=True)
+    check(seen["gap_ms"] < 1000, f"no delivery for {seen['gap_ms']:.0f} ms at the start")
+    check(interfaces(world) == links, f"the interfaces were made anew: {links} are now {interfaces(world)}")
+    world.wait_ping(30)
+    spis = kernel_state(world)[0]
+    check(len(spis) == 4, f"{len(spis)} SAs after the start instead of 4: {spis}")
+
+
+def interfaces(world):
+    """Index and name of each xfrm interface."""
+    shown = world.lab.run("cgw", "ip", "-o", "link", "show", "type", "xfrm")
+    return [line.split(":")[:2] for line in shown.splitlines()]
+
+
 def purge(world):
-    """SIGTERM leaves the kernel's state and traffic flows on; --purge removes all of it"""
+    """--purge removes all of it"""
     world.gateway.stop()
-    time.sleep(1)
-    check(world.ping(interval=0.2) == 5, "without the daemon the kernel's tunnels carry nothing")
     world.lab.run("cgw", world.gateway.cgwd, "-f", world.gateway.configuration, "--run-dir",
                   world.gateway.run_directory, "--purge")
     for command in (("ip", "xfrm", "state"), ("ip", "xfrm", "policy"), ("ip", "nexthop"),

@@ -30,7 +30,7 @@ class Stream:
         self._echo = echo
         addresses = addresses or [plan.VPC_HOST if target == "vpc" else plan.LAN_HOST]
         self._receiver = _open(lab, target, [program, "echo" if echo else "recv", str(port)])
-        time.sleep(0.1)
+        _ask(self._receiver)  # it answers once it listens
         self._sender = _open(lab, source, [program, "send", str(rate), str(port), *addresses])
 
     def __enter__(self):
