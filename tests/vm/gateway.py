@@ -115,11 +115,12 @@ def rekey(world):
 
 
 def kernel_state(world):
-    """SPIs, policies, nexthops and routes, comparable."""
+    """SPIs, policies, nexthops and routes, comparable. A socket's own policies end with it."""
     spis = sorted(re.findall(r"spi (0x[0-9a-f]+)", world.lab.run("cgw", "ip", "xfrm", "state")))
+    policies = sorted(re.findall(r"(?:dir|proto esp|if_id) .*", world.lab.run("cgw", "ip", "xfrm", "policy")))
     rest = [sorted(line.strip() for line in world.lab.run("cgw", *command).splitlines())
-            for command in (("ip", "xfrm", "policy"), ("ip", "nexthop"), ("ip", "route", "show", plan.VPC_NETWORK))]
-    return [spis, *rest]
+            for command in (("ip", "nexthop"), ("ip", "route", "show", plan.VPC_NETWORK))]
+    return [spis, policies, *rest]
 
 
 def stop_and_start(world):
