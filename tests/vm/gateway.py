@@ -124,27 +124,6 @@ def kernel_state(world):
 
 
 def stop_and_start(world):
-    """SIGTERM leaves SAs, policies, nexthops and routes, the kernel goes on forwarding to AWS, and the next start adopts it"""
-    links = world.lab.run("cgw", "ip", "-o", "link", "show", "type", "xfrm").split("mtu")[0]
-    with world.stream(rate=200) as packets:
-        packets.report()
-        running = kernel_state(world)
-        world.gateway.stop()
-        lost = packets.watch(3)["lost"]
-        left = kernel_state(world)
-        check(left == running, f"SIGTERM changed the kernel's state: {running} is now {left}")
-        check(lost == 0, f"{lost} packets lost while the daemon was stopped")
-        world.start(seconds=SECONDS)
-        seen = packets.watch(2)
-        print(f"# start: {seen['lost']} packets lost of {seen['lost'] + seen['received']}", flush=True)
-        check(seen["gap_ms"] < 1000, f"no delivery for {seen['gap_ms']:.0f} ms after the start")
-    check(world.lab.run("cgw", "ip", "-o", "link", "show", "type", "xfrm").split("mtu")[0] == links, "the start made other interfaces")
-    world.wait_ping(30)
-    count = world.lab.run("cgw", "ip", "xfrm", "state").count("proto esp")
-    check(count == 4, f"{count} ESP SAs after the start instead of 4")
-
-
-def stop_and_start(world):
     """SIGTERM leaves all kernel state and the forwarding to AWS; the next start adopts it: same interfaces, fresh SAs"""
     running, links = kernel_state(world), interfaces(world)
     with world.stream(rate=200) as packets:
