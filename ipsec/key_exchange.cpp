@@ -1,3 +1,5 @@
+#include "ipsec/key_exchange.hpp"
+
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
@@ -6,7 +8,6 @@
 
 #include <fmt/format.h>
 
-#include "ipsec/crypto.hpp"
 #include "ipsec/openssl.hpp"
 
 namespace cgw::ipsec {
@@ -45,7 +46,8 @@ PkeyPtr generate(const GroupRow& row) {
 
 class OpenSslKeyExchange final : public KeyExchange {
  public:
-  explicit OpenSslKeyExchange(const GroupRow& row) : row_(row), key_(generate(row)) {}
+  explicit OpenSslKeyExchange(const GroupRow& row) : OpenSslKeyExchange(row, generate(row)) {}
+  OpenSslKeyExchange(const GroupRow& row, PkeyPtr key) : row_(row), key_(std::move(key)) {}
 
   DhGroup group() const override { return row_.group; }
   Buffer public_value() const override;
@@ -117,6 +119,25 @@ Result<SecretBytes, std::string> OpenSslKeyExchange::shared_secret(Bytes peer_pu
 std::size_t public_value_octets(DhGroup group) {
   const auto* row = row_of(group);
   return row == nullptr ? 0 : row->octets * (row->ecp ? 2 : 1);
+}
+
+std::unique_ptr<KeyExchange> ecp_key_exchange(DhGroup group, Bytes private_value, Bytes public_value) {
+  const auto* row = row_of(group);
+  require(row != nullptr && row->ecp, "a group that is not ECP");
+  Buffer point(public_value.begin(), public_value.end());
+  point.insert(point.begin(), kUncompressed);
+  SecretBytes scalar(private_value);  // OpenSSL wants it in native order
+  std::ranges::reverse(scalar.mutable_view());
+  const OSSL_PARAM params[] = {
+      OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, const_cast<char*>(row->name), 0),
+      OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point.data(), point.size()),
+      OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_PRIV_KEY, scalar.mutable_view().data(), scalar.size()), OSSL_PARAM_construct_end()};
+  const PkeyCtxPtr ctx(EVP_PKEY_CTX_new_from_name(nullptr, "EC", nullptr));
+  EVP_PKEY* key = nullptr;
+  require(ctx && EVP_PKEY_fromdata_init(ctx.get()) == 1 &&
+              EVP_PKEY_fromdata(ctx.get(), &key, EVP_PKEY_KEYPAIR, const_cast<OSSL_PARAM*>(params)) == 1,
+          "key import");
+  return std::make_unique<OpenSslKeyExchange>(*row, PkeyPtr(key));
 }
 
 std::unique_ptr<KeyExchange> OpenSslEntropy::new_key_exchange(DhGroup group) {

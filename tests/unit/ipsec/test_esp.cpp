@@ -1,0 +1,197 @@
+#include <doctest/doctest.h>
+
+#include "ipsec/crypto.hpp"
+#include "ipsec/esp.hpp"
+#include "octets.hpp"
+
+namespace cgw::ipsec {
+namespace {
+
+constexpr const char* kSuites[] = {"aes128gcm16",   "aes256gcm16",   "aes128-sha1",    "aes256-sha256",  "aes128-sha384",
+                                   "aes256-sha512", "aes256gcm16-esn", "aes128-sha256-esn"};
+
+EspKeys keys_of(const EspSuite& s) {
+  OpenSslEntropy entropy;
+  EspKeys k{SecretBytes(encr_key_octets(s.encr, s.key_bits)), SecretBytes(integ_key_octets(s.integ))};
+  entropy.fill(k.encr.mutable_view());
+  entropy.fill(k.integ.mutable_view());
+  return k;
+}
+
+Buffer ipv4(std::size_t size) {
+  Buffer p(size, 0x5a);
+  p[0] = 0x45;
+  p[2] = static_cast<std::uint8_t>(size >> 8);
+  p[3] = static_cast<std::uint8_t>(size);
+  return p;
+}
+
+Buffer sealed(EspSealer& sealer, Bytes inner) {
+  Buffer out(inner.size() + EspSealer::kMaxOverhead);
+  out.resize(sealer.seal(inner, out));
+  return out;
+}
+
+Result<Buffer, EspDrop> opened(EspOpener& opener, Bytes packet) {
+  Buffer out(packet.size());
+  const auto n = opener.open(packet, out);
+  if (!n) return fail(n.error());
+  out.resize(*n);
+  return out;
+}
+
+}  // namespace
+
+TEST_SUITE_BEGIN("ipsec/esp");
+
+TEST_CASE("packets of every size pass every suite unchanged, once [RFC 4303 3.4.3]") {
+  for (const char* name : kSuites) {
+    CAPTURE(name);
+    const EspSuite s = *parse_esp_suite(name);
+    const EspKeys k = keys_of(s);
+    EspSealer sealer(s, Spi{0xc1234567}, k);
+    EspOpener opener(s, k, 1024);
+    for (std::size_t size = 20; size < 90; ++size) {
+      const Buffer inner = ipv4(size), packet = sealed(sealer, inner);
+      REQUIRE(packet.size() > inner.size());
+      CHECK(Buffer(packet.begin(), packet.begin() + 4) == test::octets("c1234567"));
+      CHECK(opened(opener, packet) == inner);
+      CHECK(opened(opener, packet).error() == EspDrop::Replayed);
+    }
+  }
+}
+
+TEST_CASE("what the sealer writes is what the MTU formula allows for [RFC 4303 2.4]") {
+  for (const char* name : {"aes128gcm16", "aes256gcm16", "aes128-sha1", "aes256-sha256", "aes128-sha384", "aes256-sha512"}) {
+    CAPTURE(name);
+    const EspSuite s = *parse_esp_suite(name);
+    EspSealer sealer(s, Spi{0xc0000001}, keys_of(s));
+    for (const bool udp : {false, true}) {
+      const std::size_t outer = 20 + (udp ? 8 : 0), mtu = tunnel_mtu(1500, false, udp, s);
+      CHECK(outer + sealed(sealer, ipv4(mtu)).size() <= 1500);
+      CHECK(outer + sealed(sealer, ipv4(mtu + 1)).size() > 1500);
+    }
+  }
+}
+
+TEST_CASE("every truncation and every flipped bit of a packet is refused, and nothing is marked as seen") {
+  for (const char* name : {"aes256gcm16", "aes128-sha256", "aes256gcm16-esn"}) {
+    CAPTURE(name);
+    const EspSuite s = *parse_esp_suite(name);
+    const EspKeys k = keys_of(s);
+    EspSealer sealer(s, Spi{0xc0000001}, k);
+    EspOpener opener(s, k, 64);
+    const Buffer packet = sealed(sealer, ipv4(40));
+    for (std::size_t n = 0; n < packet.size(); ++n) CHECK(!opened(opener, Bytes(packet).first(n)));
+    for (std::size_t bit = 0; bit < packet.size() * 8; ++bit) {
+      Buffer bad = packet;
+      bad[bit / 8] ^= static_cast<std::uint8_t>(1U << (bit % 8));
+      CHECK(!opened(opener, bad));
+    }
+    CHECK(opener.window().highest() == 0);
+    CHECK(opened(opener, packet));
+  }
+}
+
+TEST_CASE("an inner packet whose length is not its own is refused") {
+  const EspSuite s = *parse_esp_suite("aes128gcm16");
+  const EspKeys k = keys_of(s);
+  EspSealer sealer(s, Spi{0xc0000001}, k);
+  EspOpener opener(s, k, 64);
+  Buffer inner = ipv4(60);
+  inner[3] = 61;
+  CHECK(opened(opener, sealed(sealer, inner)).error() == EspDrop::NotIp);
+  inner[3] = 19;
+  CHECK(opened(opener, sealed(sealer, inner)).error() == EspDrop::NotIp);
+  inner[3] = 40;  // traffic flow padding behind a shorter packet is legal [RFC 4303 2.7]
+  CHECK(opened(opener, sealed(sealer, inner))->size() == 40);
+  inner[0] = 0x75;
+  CHECK(opened(opener, sealed(sealer, inner)).error() == EspDrop::NotIp);
+}
+
+struct Step {
+  std::uint64_t seq;
+  bool accepted;
+};
+
+TEST_CASE("the replay window takes each number once and nothing behind its edge [RFC 4303 3.4.3]") {
+  const Step steps[] = {
+      {0, false},                                         // 1: never a first number
+      {1, true},     {1, false},                          // 2-3
+      {9, true},     {8, true},     {7, true},  {7, false},  // 4-7: late but inside
+      {64, true},    {2, true},     {1, false},           // 8-10
+      {128, true},   {65, true},    {64, false},          // 11-13: the edge is 65
+      {127, true},   {66, true},    {66, false},          // 14-16
+      {1000, true},  {936, false},  {937, true},          // 17-19: a jump empties the window
+      {1063, true},  {1000, false}, {1001, true},         // 20-22
+      {0xffffffff, true}, {0x100000000, true}, {0xffffffff, false}, {0xfffffffe, true},  // 23-26
+  };
+  ReplayWindow w(64);
+  int number = 0;
+  for (const Step& s : steps) {
+    CAPTURE(++number);
+    CHECK(w.would_accept(s.seq) == s.accepted);
+    if (s.accepted) w.mark(s.seq);
+  }
+}
+
+TEST_CASE("the high half of an extended number is inferred from the window [RFC 4303 A2.2]") {
+  ReplayWindow w(1024);
+  CHECK(w.infer(1) == 1);
+  w.mark(0xfffffff0);
+  CHECK(w.infer(0xfffffff1) == 0xfffffff1);
+  CHECK(w.infer(5) == 0x100000005);
+  w.mark(0x100000005);
+  CHECK(w.infer(0xfffffff2) == 0xfffffff2);
+  CHECK(w.infer(6) == 0x100000006);
+}
+
+TEST_CASE("without ESN the sequence number ends rather than wraps [RFC 4303 3.3.3]") {
+  CHECK(ReplayWindow(1024).would_accept(0xffffffff));
+  const EspSuite s = *parse_esp_suite("aes128gcm16");
+  EspSealer sealer(s, Spi{0xc0000001}, keys_of(s));
+  CHECK(sealed(sealer, ipv4(40)).size() > 0);
+  CHECK(sealer.sequence() == 1);
+}
+
+struct MtuRow {
+  const char* suite;
+  bool udp;
+  std::uint32_t v4, v6;  // outer IPv4 (as AWS publishes) and IPv6
+};
+
+TEST_CASE("MTU and MSS are those that AWS publishes") {
+  for (const MtuRow& r : {MtuRow{"aes128gcm16", false, 1446, 1426}, {"aes256gcm16", true, 1438, 1418}, {"aes128-sha1", false, 1438, 1422},
+                          {"aes128-sha1", true, 1422, 1406}, {"aes256-sha256", false, 1438, 1406}, {"aes256-sha256", true, 1422, 1406},
+                          {"aes256-sha384", false, 1422, 1406}, {"aes256-sha384", true, 1422, 1390}, {"aes256-sha512", false, 1422, 1390},
+                          {"aes256-sha512", true, 1406, 1390}}) {
+    CAPTURE(r.suite);
+    CAPTURE(r.udp);
+    const EspSuite s = *parse_esp_suite(r.suite);
+    CHECK(tunnel_mtu(1500, false, r.udp, s) == r.v4);
+    CHECK(tunnel_mtu(1500, true, r.udp, s) == r.v6);
+    CHECK(tunnel_mss(r.v4, false) == r.v4 - 40);
+    CHECK(tunnel_mss(r.v4, true) == r.v4 - 60);
+  }
+  CHECK(tunnel_mtu(60, false, true, EspSuite{}) == 68);
+}
+
+TEST_CASE("suites read back as they are written, and a wrong word is named") {
+  for (const char* name : {"aes256gcm16-prfsha384-ecp384", "aes128-sha256-modp2048", "aes256-sha1-prfsha512-ecp521"}) {
+    CHECK(to_string(*parse_ike_suite(name)) == name);
+  }
+  for (const char* name : {"aes256gcm16-ecp384", "aes128-sha256-modp2048", "aes256gcm16-ecp256-esn", "aes128gcm16"}) {
+    CHECK(to_string(*parse_esp_suite(name)) == name);
+  }
+  CHECK(parse_ike_suite("aes512-sha256-ecp256").error().find("'aes512'") != std::string::npos);
+  for (const char* bad : {"", "aes128", "aes128-modp2048", "aes128gcm16-ecp256", "aes128-aes256-sha256-ecp256", "aes128-sha256-ecp256-esn"}) {
+    CAPTURE(bad);
+    CHECK(!parse_ike_suite(bad));
+  }
+  for (const char* bad : {"aes128gcm16-sha256", "aes128", "aes128-sha256-prfsha256"}) CHECK(!parse_esp_suite(bad));
+  CHECK(!weakness(*parse_ike_suite("aes128-sha1-modp2048")).empty());
+  CHECK(weakness(default_ike_proposals()[0]).empty());
+}
+
+TEST_SUITE_END();
+}  // namespace cgw::ipsec
