@@ -86,6 +86,11 @@ class Importer {
     if (c.id.empty()) error(root, "<vpn_connection> has no id");
     c.customer_gateway = trim(root.child_value("customer_gateway_id"));
     c.gateway = trim(root.child_value("vpn_gateway_id"));
+    // They become words of the configuration: a blank or a line break in one would become a command.
+    for (const std::string& id : {c.id, c.customer_gateway, c.gateway}) {
+      const auto fine = [](char x) { return (x >= '0' && x <= '9') || (x >= 'a' && x <= 'z') || (x >= 'A' && x <= 'Z') || x == '-'; };
+      if (!std::ranges::all_of(id, fine)) error(root, "an id in <vpn_connection> holds something else than letters, digits and '-'");
+    }
     c.target = c.gateway.starts_with("vgw-") ? Target::Vgw : Target::Tgw;
     const bool marked_static = trim(root.child_value("vpn_connection_attributes")) == "NoBGPVPNConnection";
     bool any_bgp = false;

@@ -130,8 +130,8 @@ constexpr Command kGlobal[] = {
     {.mode = Mode::Config, .pattern = "hostname WORD", .help = "Name of this gateway\nName", .apply = set_hostname, .render = show_hostname, .negatable = true},
     {.mode = Mode::Config, .pattern = "data-plane {auto|kernel|userspace}", .help = "Where ESP happens\nauto: the kernel where it can", .apply = set_data_plane, .render = show_data_plane, .negatable = true},
     {.mode = Mode::Config, .pattern = "tunnels-down {blackhole|unreachable|remove}", .help = "What becomes of prefixes when every tunnel is down\nThe route that is left", .apply = set_tunnels_down, .render = show_tunnels_down, .negatable = true},
-    {.mode = Mode::Config, .pattern = "vpn connection WORD", .help = "Site-to-Site VPN\nOne connection\nIts id in AWS (vpn-...)", .apply = enter_connection, .render = show_connections, .negatable = true},
-    {.mode = Mode::Config, .pattern = "ip route A.B.C.D/M WORD [(1-255)]", .help = "IP information\nStatic route\nDestination\nNext hop: AWS's inside address of a tunnel, or a vpn connection\nDistance", .apply = set_route, .render = show_routes, .negatable = true},
+    {.mode = Mode::Config, .pattern = "vpn connection WORD", .help = "Site-to-Site VPN\nOne connection\nIts id in AWS (vpn-...)", .apply = enter_connection, .render = show_connections, .negatable = true, .key_values = 1},
+    {.mode = Mode::Config, .pattern = "ip route A.B.C.D/M WORD [(1-255)]", .help = "IP information\nStatic route\nDestination\nNext hop: AWS's inside address of a tunnel, or a vpn connection\nDistance", .apply = set_route, .render = show_routes, .negatable = true, .key_values = 2},
     {.mode = Mode::Config, .pattern = "router bgp (1-4294967295)", .help = "Enable a routing process\nBGP information\nAS number", .apply = enter_router, .render = show_router, .negatable = true},
 };
 

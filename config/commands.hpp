@@ -50,6 +50,8 @@ struct Command {
   // Operational commands: the request the daemon (or the shell itself) answers, e.g. "show vpn".
   std::string_view request = {};
   bool negatable = false;
+  // Values that say which one is meant: the `no` form needs them, and may leave the others out.
+  std::size_t key_values = 0;
 };
 
 std::span<const Command> commands();

@@ -76,7 +76,7 @@ constexpr Command kVpn[] = {
     {.mode = Mode::Vpn, .pattern = "customer-gateway WORD", .help = "The customer gateway in AWS\nIts id (cgw-...)", .apply = set_customer_gateway, .render = show_customer_gateway, .negatable = true},
     {.mode = Mode::Vpn, .pattern = "target {vgw|tgw|other} [WORD]", .help = "What the connection is attached to\nvgw: 100 prefixes at most; tgw: 1000\nIts id", .apply = set_target, .render = show_target, .negatable = true},
     {.mode = Mode::Vpn, .pattern = "routing {dynamic|static}", .help = "How routes are known\nBGP, or the prefixes of `ip route`", .apply = set_routing, .render = show_routing, .negatable = true},
-    {.mode = Mode::Vpn, .pattern = "tunnel (1-64)", .help = "One tunnel\nNumber", .apply = enter_tunnel, .render = show_tunnels, .negatable = true},
+    {.mode = Mode::Vpn, .pattern = "tunnel (1-64)", .help = "One tunnel\nNumber", .apply = enter_tunnel, .render = show_tunnels, .negatable = true, .key_values = 1},
 };
 
 // ---- tunnel

@@ -172,9 +172,8 @@ Result<Match, NoMatch> match(Mode mode, std::string_view line) {
     return fail(NoMatch{fmt::format("% Unknown command: {}", text), column});
   }
   std::erase_if(live, [&](const Pattern* p) {
-    // The `no` form may leave the values out.
-    const std::size_t values = m.negated ? static_cast<std::size_t>(std::ranges::count(p->tokens, Token::Kind::Word, &Token::kind))
-                                         : p->required();
+    const auto literals = static_cast<std::size_t>(std::ranges::count(p->tokens, Token::Kind::Word, &Token::kind));
+    const std::size_t values = m.negated ? literals + p->command->key_values : p->required();
     return words.size() < values;
   });
   if (live.empty()) return fail(NoMatch{fmt::format("% Command incomplete: {}", text), line.size()});

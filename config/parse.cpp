@@ -67,6 +67,8 @@ class Parser {
     Cursor at = at_;
     auto first = match(at.mode, text);
     if (first) return Found{std::move(*first), at};
+    // A line that is only cut short here must not become an abbreviation of something further out.
+    if (!first.error().text.starts_with("% Unknown")) return fail(first.error());
     while (at.mode != Mode::Config) {
       at.mode = outer(at.mode);
       if (auto m = match(at.mode, text)) return Found{std::move(*m), at};

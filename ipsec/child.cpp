@@ -9,6 +9,7 @@ namespace cgw::ipsec {
 namespace {
 
 constexpr std::uint32_t kFirstSpi = 0xc0000000, kSpiMask = 0x0fffffff;
+constexpr Seconds kLinger{5};
 
 }  // namespace
 
@@ -16,7 +17,9 @@ constexpr std::uint32_t kFirstSpi = 0xc0000000, kSpiMask = 0x0fffffff;
 Spi IkePeer::Impl::new_spi() {
   while (true) {
     const Spi spi{kFirstSpi | (static_cast<std::uint32_t>(entropy.u64()) & kSpiMask)};
-    const bool taken = std::ranges::any_of(sas, [&](const auto& sa) { return sa->child_in(spi) != nullptr; });
+    const bool taken = std::ranges::any_of(sas, [&](const auto& sa) {
+      return std::ranges::any_of(sa->children, [&](const Child& c) { return c.sa.spi_in == spi; });
+    });
     if (!taken) return spi;
   }
 }
@@ -52,6 +55,16 @@ void IkePeer::Impl::use_outbound(Context& cx, const Child& c) { cx.out.push_back
 void IkePeer::Impl::remove_child(Context& cx, IkeSa& sa, Spi spi_in) {
   const auto it = std::ranges::find_if(sa.children, [&](const Child& c) { return c.sa.spi_in == spi_in; });
   if (it == sa.children.end()) return;
+  // Packets that the peer sent with it before it switched may still be on the way.
+  if ((it->replaced || it->rival) && !it->deleted) {
+    it->replaced = true;
+    it->deleted = true;
+    it->drop_at = cx.now + kLinger;
+    it->hard_at = *it->drop_at;
+    // Whoever answered the rekey sends with the new one only now: before, the peer might not have installed it yet.
+    if (const Child* successor = sa.current()) use_outbound(cx, *successor);
+    return;
+  }
   cx.out.push_back(RemoveChild{it->sa.spi_in, it->sa.spi_out});
   sa.children.erase(it);
 }

@@ -184,8 +184,7 @@ void IkePeer::Impl::answer_child_rekey(Context& cx, IkeSa& sa, const Payloads& p
     note(cx, Level::Info, fmt::format("Child SA rekeyed by the peer: {:08x}_i {:08x}_o ({})", spi_in.value(), spi_out.value(),
                                       ipsec::to_string(chosen->suite)));
   }
-  // The inbound of the peer is in place before it asks: our packets may take the new one at once.
-  use_outbound(cx, fresh);
+  // RFC 7296 2.8: we go on sending with the old one until the peer deletes it; it may not have our answer yet.
   sa.children.push_back(std::move(fresh));
 }
 

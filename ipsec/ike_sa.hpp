@@ -24,6 +24,7 @@ struct Child {
   TimePoint installed{}, rekey_at{}, hard_at{};
   bool replaced = false;              // a newer one sends; this one only receives
   std::optional<TimePoint> drop_at{};  // of a replaced one whose DELETE does not come
+  bool deleted = false;  // both sides agree that it is gone; it receives what is still on the way until drop_at
   std::optional<RivalRekey> rival{};
 };
 
@@ -65,7 +66,8 @@ struct IkeSa {
   // IKE_SA_INIT, as AUTH signs it
   Buffer init_request, init_response, ni, nr, cookie;
   std::unique_ptr<KeyExchange> ke;
-  bool gone = false;  // erased at the end of the step
+  bool gone = false;    // erased at the end of the step
+  bool doomed = false;  // one of two side by side that is being deleted
   unsigned init_retries = 0;  // COOKIE and INVALID_KE_PAYLOAD answered
   Spi first_child_spi{};
 
@@ -87,13 +89,13 @@ struct IkeSa {
   }
   Child* child_in(Spi spi) {
     for (auto& c : children) {
-      if (c.sa.spi_in == spi) return &c;
+      if (c.sa.spi_in == spi && !c.deleted) return &c;
     }
     return nullptr;
   }
   Child* child_out(Spi spi) {
     for (auto& c : children) {
-      if (c.sa.spi_out == spi) return &c;
+      if (c.sa.spi_out == spi && !c.deleted) return &c;
     }
     return nullptr;
   }

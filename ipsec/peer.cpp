@@ -126,7 +126,10 @@ void IkePeer::Impl::tick(Context& cx, IkeSa& sa) {
   }
   for (std::size_t i = 0; i < sa.children.size() && !sa.gone; ++i) {
     Child& c = sa.children[i];
-    if (c.replaced && c.drop_at && *c.drop_at <= cx.now) {
+    if (c.deleted && *c.drop_at <= cx.now) {
+      remove_child(cx, sa, c.sa.spi_in);
+      --i;
+    } else if (!c.deleted && c.replaced && c.drop_at && *c.drop_at <= cx.now) {
       c.drop_at.reset();
       queue(cx, sa, {TaskKind::DeleteChild, c.sa.spi_in});
     } else if (!c.replaced && c.rekey_at <= cx.now) {
@@ -142,8 +145,8 @@ void IkePeer::Impl::tick(Context& cx, IkeSa& sa) {
   }
   if (!sa.request && sa.last_heard + config.dpd_interval <= cx.now) queue(cx, sa, {TaskKind::Dpd});
   const bool behind_nat = sa.nat_local || sa.forced_encap;
-  if (behind_nat && sa.last_sent + config.nat_keepalive <= cx.now && current() == &sa) {
-    cx.out.push_back(SendNatKeepalive{sa.local, sa.remote});
+  if (behind_nat && sa.last_sent + config.nat_keepalive <= cx.now) {
+    if (current() == &sa) cx.out.push_back(SendNatKeepalive{sa.local, sa.remote});
     sa.last_sent = cx.now;
   }
 }
@@ -164,8 +167,8 @@ std::optional<TimePoint> IkePeer::Impl::next_deadline() const {
       consider(best, c.hard_at);
     }
     if (!s->request) consider(best, s->last_heard + config.dpd_interval);
-    if (s->drop_at) continue;
     if (s->nat_local || s->forced_encap) consider(best, s->last_sent + config.nat_keepalive);
+    if (s->drop_at || s->doomed) continue;
     ++up;
     if (!newest || *s->established > *newest) newest = s->established;
   }
@@ -194,19 +197,20 @@ void IkePeer::Impl::settle_duplicates(Context& cx) {
   TimePoint newest{};
   std::size_t up = 0;
   for (auto& s : sas) {
-    if (s->gone || s->state != IkeSa::State::Established || s->drop_at) continue;
+    if (s->gone || s->state != IkeSa::State::Established || s->drop_at || s->doomed) continue;
     ++up;
     newest = std::max(newest, *s->established);
     if (s->current() != nullptr && (keep == nullptr || s->spi_i > keep->spi_i)) keep = s.get();
   }
-  if (up < 2 || keep == nullptr || newest + kSettle > cx.now) return;
+  if (up < 2 || newest + kSettle > cx.now) return;
   for (auto& s : sas) {
-    if (s.get() == keep || s->gone || s->state != IkeSa::State::Established || s->drop_at) continue;
+    if (s.get() == keep || s->gone || s->state != IkeSa::State::Established || s->drop_at || s->doomed) continue;
+    s->doomed = true;
     note(cx, Level::Info, fmt::format("two IKE SAs with the peer: {:016x}_i is deleted", s->spi_i));
     s->tasks.clear();
     queue(cx, *s, {TaskKind::DeleteIke});
   }
-  if (Child* c = keep->current()) use_outbound(cx, *c);
+  if (keep != nullptr) use_outbound(cx, *keep->current());
 }
 
 void IkePeer::Impl::connect(Context& cx) {

@@ -1,0 +1,35 @@
+#include "ipsec/key_exchange.hpp"
+
+#include <doctest/doctest.h>
+
+#include "octets.hpp"
+
+namespace cgw::ipsec {
+using test::octets;
+
+TEST_SUITE_BEGIN("ipsec/vectors");
+
+TEST_CASE("ECP-384 yields the published secret on both sides [RFC 5903 8.2]") {
+  const Buffer i =
+      octets("099F3C7034D4A2C699884D73A375A67F7624EF7C6B3C0F160647B67414DCE655E35B538041E649EE3FAEF896783AB194");
+  const Buffer gi = octets(
+      "667842D7D180AC2CDE6F74F37551F55755C7645C20EF73E31634FE72B4C55EE6DE3AC808ACB4BDB4C88732AEE95F41AA"
+      "9482ED1FC0EEB9CAFC4984625CCFC23F65032149E0E144ADA024181535A0F38EEB9FCFF3C2C947DAE69B4C634573A81C");
+  const Buffer r =
+      octets("41CB0779B4BDB85D47846725FBEC3C9430FAB46CC8DC5060855CC9BDA0AA2942E0308312916B8ED2960E4BD55A7448FC");
+  const Buffer gr = octets(
+      "E558DBEF53EECDE3D3FCCFC1AEA08A89A987475D12FD950D83CFA41732BC509D0D1AC43A0336DEF96FDA41D0774A3571"
+      "DCFBEC7AACF3196472169E838430367F66EEBE3C6E70C416DD5F0C68759DD1FFF83FA40142209DFF5EAAD96DB9E6386C");
+  const SecretBytes secret{
+      Bytes(octets("11187331C279962D93D604243FD592CB9D0A926F422E47187521287E7156C5C4"
+                   "D603135569B9E9D09CF5D4A270F59746"))};
+  const auto initiator = ecp_key_exchange(DhGroup::Ecp384, i, gi), responder = ecp_key_exchange(DhGroup::Ecp384, r, gr);
+  const auto ours = initiator->shared_secret(gr), theirs = responder->shared_secret(gi);
+  REQUIRE(ours);
+  REQUIRE(theirs);
+  CHECK(*ours == secret);
+  CHECK(*theirs == secret);
+}
+
+TEST_SUITE_END();
+}  // namespace cgw::ipsec
