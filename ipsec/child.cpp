@@ -56,7 +56,8 @@ void IkePeer::Impl::remove_child(Context& cx, IkeSa& sa, Spi spi_in) {
   const auto it = std::ranges::find_if(sa.children, [&](const Child& c) { return c.sa.spi_in == spi_in; });
   if (it == sa.children.end()) return;
   // Packets that the peer sent with it before it switched may still be on the way.
-  if ((it->replaced || it->rival) && !it->deleted) {
+  const bool has_rival = sa.request && sa.request->rival && sa.request->task.spi_in == spi_in;
+  if ((it->replaced || has_rival) && !it->deleted) {
     it->replaced = true;
     it->deleted = true;
     it->drop_at = cx.now + kLinger;

@@ -176,7 +176,7 @@ void IkePeer::Impl::answer_child_rekey(Context& cx, IkeSa& sa, const Payloads& p
 
   const bool collides = sa.request && sa.request->task.kind == TaskKind::RekeyChild && sa.request->task.spi_in == old->sa.spi_in;
   if (collides) {
-    old->rival = RivalRekey{spi_in, std::min(parts->nonce, nonce)};
+    sa.request->rival = RivalRekey{spi_in, std::min(parts->nonce, nonce)};
   } else {
     old->replaced = true;
     old->drop_at = cx.now + kDropReplaced;
@@ -214,7 +214,7 @@ void IkePeer::Impl::on_child_rekey_response(Context& cx, IkeSa& sa, Request r, c
   install_inbound(cx, fresh);
 
   Child* old = sa.child_in(r.task.spi_in);
-  const auto rival = old != nullptr ? std::exchange(old->rival, std::nullopt) : std::nullopt;
+  const auto& rival = r.rival;
   // RFC 7296 2.8.1: the Child SA that was made with the lowest of the four nonces is redundant; who made it deletes it.
   const bool ours_is_redundant = rival && sa.child_in(rival->spi_in) != nullptr && std::min(r.nonce, parts->nonce) < rival->lowest_nonce;
   if (ours_is_redundant) {
@@ -257,7 +257,7 @@ void IkePeer::Impl::rekey_refused(Context& cx, IkeSa& sa, const Request& r, cons
       return queue(cx, sa, r.task);
     }
   }
-  if (error == NotifyType::ChildSaNotFound && child != nullptr && !child->rival) {
+  if (error == NotifyType::ChildSaNotFound && child != nullptr && !r.rival) {
     // RFC 7296 2.25.1: the peer does not have it any more.
     remove_child(cx, sa, r.task.spi_in);
     return child_lost(cx, sa, "the peer has lost the Child SA (CHILD_SA_NOT_FOUND)");
@@ -267,7 +267,7 @@ void IkePeer::Impl::rekey_refused(Context& cx, IkeSa& sa, const Request& r, cons
     sa.rekey_at = cx.now + wait;
   } else if (child != nullptr) {
     child->rekey_at = cx.now + wait;
-    if (const auto rival = std::exchange(child->rival, std::nullopt)) {
+    if (r.rival) {
       child->replaced = true;
       child->drop_at = cx.now + kDropReplaced;
     }

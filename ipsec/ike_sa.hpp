@@ -25,7 +25,6 @@ struct Child {
   bool replaced = false;              // a newer one sends; this one only receives
   std::optional<TimePoint> drop_at{};  // of a replaced one whose DELETE does not come
   bool deleted = false;  // both sides agree that it is gone; it receives what is still on the way until drop_at
-  std::optional<RivalRekey> rival{};
 };
 
 enum class TaskKind : std::uint8_t { Init, Auth, Dpd, RekeyChild, RekeyIke, DeleteChild, DeleteIke };
@@ -47,6 +46,7 @@ struct Request {
   std::uint64_t new_ike_spi = 0;
   Buffer nonce;
   std::unique_ptr<KeyExchange> ke;
+  std::optional<RivalRekey> rival{};  // of the same Child SA, answered while this one was under way
 };
 
 struct IkeSa {
