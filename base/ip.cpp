@@ -78,7 +78,8 @@ bool IpAddress::is_unspecified() const {
 
 std::uint32_t IpAddress::v4_value() const {
   std::uint32_t v = 0;
-  for (std::size_t i = 0; i < 4; ++i) v = v << 8 | bytes_[i];
+  for (std::size_t i = 0; i < 4; ++i)
+    v = v << 8 | bytes_[i];
   return v;
 }
 
@@ -117,9 +118,13 @@ bool Prefix::contains(const IpAddress& a) const {
   return a.family() == address.family() && of(a, length) == *this;
 }
 
-bool Prefix::contains(const Prefix& p) const { return p.length >= length && contains(p.address); }
+bool Prefix::contains(const Prefix& p) const {
+  return p.length >= length && contains(p.address);
+}
 
-std::string Prefix::to_string() const { return fmt::format("{}/{}", address.to_string(), length); }
+std::string Prefix::to_string() const {
+  return fmt::format("{}/{}", address.to_string(), length);
+}
 
 Result<InterfaceAddress, std::string> InterfaceAddress::parse(std::string_view text) {
   CGW_TRY(const auto parsed, parse_with_length(text));

@@ -15,7 +15,8 @@ class Random {
     std::uint8_t b[8];
     fill(b);
     std::uint64_t v = 0;
-    for (const std::uint8_t x : b) v = v << 8 | x;
+    for (const std::uint8_t x : b)
+      v = v << 8 | x;
     return v;
   }
   // Uniform enough for jitter: 0 .. bound-1; bound > 0.

@@ -78,9 +78,10 @@ class Ledger {
       run = 0;
     }
     std::array<char, 256> line{};
-    std::snprintf(line.data(), line.size(),
-                  R"({"received": %zu, "lost": %zu, "longest_run": %zu, "gap_ms": %.2f, "duplicates": %zu, "late": %zu})",
-                  received_, lost, longest_run, static_cast<double>(gap) / 1e6, duplicates_, late_);
+    std::snprintf(
+        line.data(), line.size(),
+        R"({"received": %zu, "lost": %zu, "longest_run": %zu, "gap_ms": %.2f, "duplicates": %zu, "late": %zu})",
+        received_, lost, longest_run, static_cast<double>(gap) / 1e6, duplicates_, late_);
     base_ += sent_.size();
     sent_.clear();
     last_sent_ = before;
@@ -102,7 +103,8 @@ bool answer_stdin(Ledger& ledger) {
   const auto count = ::read(STDIN_FILENO, text.data(), text.size());
   if (count <= 0) return false;
   const auto lines = std::count(text.begin(), text.begin() + count, '\n');
-  for (long i = 0; i < lines; ++i) std::puts(ledger.report().c_str());
+  for (long i = 0; i < lines; ++i)
+    std::puts(ledger.report().c_str());
   std::fflush(stdout);
   return true;
 }

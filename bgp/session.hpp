@@ -22,9 +22,9 @@ struct SessionConfig {
   Asn local_as, remote_as;
   RouterId router_id;
   IpAddress local_address, remote_address;
-  Seconds hold_time{30};      // 0 or >= 3
+  Seconds hold_time{30};       // 0 or >= 3
   Seconds keepalive_time{10};  // capped at a third of the negotiated hold time
-  Seconds connect_retry{5};   // with 0.75..1.0 jitter
+  Seconds connect_retry{5};    // with 0.75..1.0 jitter
   bool passive = false;
   // Prefixes we may announce at most (AWS: 100 to a VGW, 1000 to a TGW); the rest is held back, with a
   // Warning note, before the peer resets the session.

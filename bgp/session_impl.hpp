@@ -9,8 +9,8 @@
 
 namespace cgw::bgp {
 
-// The state machine behind Session. Each of the two possible connections goes through the states of RFC 4271 8.2.2 on its
-// own; at most one becomes Established, and the session's state is that of the further one.
+// The state machine behind Session. Each of the two possible connections goes through the states of RFC 4271 8.2.2 on
+// its own; at most one becomes Established, and the session's state is that of the further one.
 struct Session::Impl {
   // In the order of progress.
   enum class Phase : std::uint8_t { Closed, Connecting, OpenSent, OpenConfirm, Established };

@@ -23,7 +23,7 @@ struct Update {
   AttributesPtr attributes;           // set when announced is not empty
   bool end_of_rib = false;            // RFC 4724 2, IPv4 unicast
   std::vector<std::string> findings;  // what was malformed and what was done, for the log
-  std::string not_usable;             // why all announced prefixes moved to withdrawn (AS loop, ...); empty if they did not
+  std::string not_usable;  // why all announced prefixes moved to withdrawn (AS loop, ...); empty if they did not
 };
 
 // The error resets the session (RFC 4271 6.3 as far as RFC 7606 leaves it).

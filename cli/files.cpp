@@ -26,7 +26,8 @@ Result<std::string, std::string> read_file(const std::string& path, std::size_t 
   std::string out;
   char buffer[65536];
   ssize_t n = 0;
-  while ((n = read(fd, buffer, sizeof buffer)) > 0 && out.size() <= limit) out.append(buffer, static_cast<std::size_t>(n));
+  while ((n = read(fd, buffer, sizeof buffer)) > 0 && out.size() <= limit)
+    out.append(buffer, static_cast<std::size_t>(n));
   const int error = errno;
   close(fd);
   if (n < 0) return system_says(path, error);

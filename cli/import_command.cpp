@@ -34,7 +34,8 @@ Result<Request, std::string> parse(const std::vector<std::string>& args) {
     const std::string& word = args[i];
     const bool takes_value = word == "local-network" || word == "vpc-cidr" || word == "--output" || word == "--secrets";
     if (!takes_value) {
-      if (!r.file.empty() || word.starts_with("-")) return fail(fmt::format("% Unknown argument '{}'\n{}", word, kForm));
+      if (!r.file.empty() || word.starts_with("-"))
+        return fail(fmt::format("% Unknown argument '{}'\n{}", word, kForm));
       r.file = word;
       continue;
     }
@@ -63,7 +64,8 @@ Result<void, std::string> store(const std::string& path, const config::Secrets& 
     if (!old) return fail(old.error().front().to_string());
     all = std::move(*old);
   }
-  for (const auto& [name, value] : fresh) all[name] = value;
+  for (const auto& [name, value] : fresh)
+    all[name] = value;
   return write_file(path, config::render_secrets(all), 0600);
 }
 
@@ -82,20 +84,27 @@ int import_aws(const std::vector<std::string>& args) {
   if (!text) return complain("% " + text.error(), kFileError);
   const auto imported = config::import_aws_xml(*text, request->file, request->options);
   if (!imported) {
-    for (const auto& d : imported.error()) fmt::print(stderr, "{}\n", d.to_string());
+    for (const auto& d : imported.error())
+      fmt::print(stderr, "{}\n", d.to_string());
     return kFileError;
   }
   const std::string secrets_file = request->secrets_file();
-  if (const auto ok = store(secrets_file, imported->secrets); !ok) return complain("% secrets: " + ok.error(), kFileError);
-  const std::string text_out = "! cgwd, imported from " + std::filesystem::path(request->file).filename().string() + "\n" + config::render(imported->config);
+  if (const auto ok = store(secrets_file, imported->secrets); !ok)
+    return complain("% secrets: " + ok.error(), kFileError);
+  const std::string text_out = "! cgwd, imported from " + std::filesystem::path(request->file).filename().string() +
+                               "\n" + config::render(imported->config);
   if (request->output) {
-    if (const auto ok = write_file(*request->output, text_out, 0644); !ok) return complain("% " + ok.error(), kFileError);
+    if (const auto ok = write_file(*request->output, text_out, 0644); !ok)
+      return complain("% " + ok.error(), kFileError);
   } else {
     fmt::print("{}", text_out);
   }
-  for (const auto& n : imported->notes) fmt::print(stderr, "note: {}\n", n);
-  for (const auto& w : imported->warnings) fmt::print(stderr, "warning: {}\n", w);
-  fmt::print(stderr, "note: {} keys stored in {} (mode 0600); delete {} when you no longer need it, it holds them too\n",
+  for (const auto& n : imported->notes)
+    fmt::print(stderr, "note: {}\n", n);
+  for (const auto& w : imported->warnings)
+    fmt::print(stderr, "warning: {}\n", w);
+  fmt::print(stderr,
+             "note: {} keys stored in {} (mode 0600); delete {} when you no longer need it, it holds them too\n",
              imported->secrets.size(), secrets_file, request->file);
   if (request->output) fmt::print(stderr, "note: configuration written to {}\n", *request->output);
   return kOk;

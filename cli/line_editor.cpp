@@ -20,7 +20,9 @@ std::string& prompt_text() {
   static std::string text;
   return text;
 }
-char* prompt(EditLine*) { return prompt_text().data(); }
+char* prompt(EditLine*) {
+  return prompt_text().data();
+}
 
 std::string line_so_far(EditLine* el) {
   const LineInfo* info = el_line(el);
@@ -31,10 +33,12 @@ std::string line_so_far(EditLine* el) {
 unsigned char help(EditLine* el, int) {
   std::size_t width = 0;
   const auto list = config::complete(config::Mode::Exec, line_so_far(el));
-  for (const auto& c : list) width = std::max(width, c.word.size());
+  for (const auto& c : list)
+    width = std::max(width, c.word.size());
   fmt::print("?\n");
   if (list.empty()) fmt::print("% There is no matched command.\n");
-  for (const auto& c : list) fmt::print("  {:<{}}  {}\n", c.word, width, c.help);
+  for (const auto& c : list)
+    fmt::print("  {:<{}}  {}\n", c.word, width, c.help);
   std::fflush(stdout);
   return CC_REDISPLAY;
 }
@@ -54,7 +58,8 @@ unsigned char complete(EditLine* el, int) {
     return CC_REFRESH;
   }
   fmt::print("\n");
-  for (const auto& w : words) fmt::print("{:<20}", w);
+  for (const auto& w : words)
+    fmt::print("{:<20}", w);
   fmt::print("\n");
   std::fflush(stdout);
   return CC_REDISPLAY;

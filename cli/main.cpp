@@ -21,7 +21,8 @@ using namespace cgw::cli;
 
 constexpr const char* kUsage =
     "usage: cgwsh [--run-dir DIR] [-c COMMAND]...\n"
-    "       cgwsh import aws FILE [local-network A.B.C.D/M]... [vpc-cidr A.B.C.D/M]... [--output FILE] [--secrets FILE]\n"
+    "       cgwsh import aws FILE [local-network A.B.C.D/M]... [vpc-cidr A.B.C.D/M]... [--output FILE] [--secrets "
+    "FILE]\n"
     "       cgwsh --version | --help\n"
     "\n"
     "  -c COMMAND     run it and exit; several stop at the first error\n"
@@ -62,13 +63,15 @@ Arguments parse(int argc, char** argv) {
 int run_script(Shell& shell) {
   std::string line;
   int status = kOk;
-  while (status == kOk && !shell.ended() && std::getline(std::cin, line)) status = shell.run(line);
+  while (status == kOk && !shell.ended() && std::getline(std::cin, line))
+    status = shell.run(line);
   return status;
 }
 
 int run(const Arguments& a) {
   if (!a.words.empty()) {
-    if (a.words.size() >= 2 && a.words[0] == "import" && a.words[1] == "aws") return import_aws({a.words.begin() + 2, a.words.end()});
+    if (a.words.size() >= 2 && a.words[0] == "import" && a.words[1] == "aws")
+      return import_aws({a.words.begin() + 2, a.words.end()});
     fmt::print(stderr, "% Unknown argument: {}\n{}", a.words[0], kUsage);
     return kCommandError;
   }

@@ -1,7 +1,7 @@
 // FRR's layouts, column for column: tools read them.
+#include <fmt/format.h>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <vector>
@@ -19,9 +19,10 @@ std::string peer_line(std::string_view address, const value& p) {
   const std::string state = text(p, "state");
   const std::string shown = state == "Established" ? fmt::format("{}", integer(p, "pfxRcd")) : state;
   const std::string desc = text(p, "desc");
-  return fmt::format("{:<15} {} {:>10} {:>9} {:>9} {:>8} {:>4} {:>4} {:>8} {:>12} {:>8} {}\n", address, integer(p, "version"), integer(p, "remoteAs"),
-                     integer(p, "msgRcvd"), integer(p, "msgSent"), integer(p, "tableVersion"), integer(p, "inq"), integer(p, "outq"),
-                     text(p, "peerUptime"), shown, integer(p, "pfxSnt"), desc.empty() ? "N/A" : desc);
+  return fmt::format("{:<15} {} {:>10} {:>9} {:>9} {:>8} {:>4} {:>4} {:>8} {:>12} {:>8} {}\n", address,
+                     integer(p, "version"), integer(p, "remoteAs"), integer(p, "msgRcvd"), integer(p, "msgSent"),
+                     integer(p, "tableVersion"), integer(p, "inq"), integer(p, "outq"), text(p, "peerUptime"), shown,
+                     integer(p, "pfxSnt"), desc.empty() ? "N/A" : desc);
 }
 
 constexpr const char* kRouteLegend =
@@ -51,7 +52,8 @@ std::string route_line(std::string_view prefix, const value& r) {
   } else {
     line += fmt::format(" [{}/{}]", integer(r, "distance"), integer(r, "metric"));
     line += flag(r, "blackhole") ? " unreachable (blackhole), weight 1"
-                                 : fmt::format(" via {}, {}, weight {}", text(hop, "ip"), text(hop, "interfaceName"), integer(hop, "weight"));
+                                 : fmt::format(" via {}, {}, weight {}", text(hop, "ip"), text(hop, "interfaceName"),
+                                               integer(hop, "weight"));
   }
   return line + ", " + text(r, "uptime") + '\n';
 }
@@ -68,11 +70,13 @@ std::string render_bgp_summary(const value& tree) {
       "RIB entries {}, using {} bytes of memory\n"
       "Peers {}, using {} KiB of memory\n\n"
       "Neighbor        V         AS   MsgRcvd   MsgSent   TblVer  InQ OutQ  Up/Down State/PfxRcd   PfxSnt Desc\n",
-      text(family, "routerId"), integer(family, "as"), integer(family, "vrfId"), integer(family, "tableVersion"), integer(family, "ribCount"),
-      integer(family, "ribMemory"), integer(family, "peerCount"), (integer(family, "peerMemory") + 1023) / 1024);
+      text(family, "routerId"), integer(family, "as"), integer(family, "vrfId"), integer(family, "tableVersion"),
+      integer(family, "ribCount"), integer(family, "ribMemory"), integer(family, "peerCount"),
+      (integer(family, "peerMemory") + 1023) / 1024);
   const auto& peers = at(family, "peers");
   if (peers.is_object()) {
-    for (const auto& [address, p] : peers.as_object()) out += peer_line(address, p);
+    for (const auto& [address, p] : peers.as_object())
+      out += peer_line(address, p);
   }
   return out + fmt::format("\nTotal number of neighbors {}\n", integer(family, "totalPeers"));
 }
@@ -87,7 +91,8 @@ std::string render_ip_route(const value& tree) {
   std::ranges::sort(sorted, {}, [](const auto& e) { return e.first; });
   for (const auto& [prefix, entries] : sorted) {
     if (!entries->is_array()) continue;
-    for (const auto& r : entries->as_array()) out += route_line(prefix.to_string(), r);
+    for (const auto& r : entries->as_array())
+      out += route_line(prefix.to_string(), r);
   }
   return out;
 }
@@ -96,6 +101,8 @@ std::string render_running_config(const value& tree) {
   return "Building configuration...\n\nCurrent configuration:\n!\n" + text(tree, "text") + "end\n";
 }
 
-std::string render_version(const value& tree) { return fmt::format("{} {}\n", text(tree, "name"), text(tree, "version")); }
+std::string render_version(const value& tree) {
+  return fmt::format("{} {}\n", text(tree, "name"), text(tree, "version"));
+}
 
 }  // namespace cgw::cli

@@ -1,7 +1,7 @@
+#include <fmt/format.h>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
-#include <fmt/format.h>
 
 #include "cli/render.hpp"
 #include "config/config.hpp"
@@ -38,11 +38,14 @@ void write(const json::value& v, unsigned depth, std::string& out) {
   }
 }
 
-json::value or_null(const std::optional<IpAddress>& a) { return a ? json::value(a->to_string()) : json::value(nullptr); }
+json::value or_null(const std::optional<IpAddress>& a) {
+  return a ? json::value(a->to_string()) : json::value(nullptr);
+}
 
 json::array strings(const std::vector<std::string>& list) {
   json::array out;
-  for (const auto& s : list) out.push_back(json::value(s));
+  for (const auto& s : list)
+    out.push_back(json::value(s));
   return out;
 }
 
@@ -50,7 +53,8 @@ json::object tunnel_tree(const config::Tunnel& t) {
   return {{"tunnel", t.number},
           {"interface", t.interface},
           {"customerGatewayOutsideAddress", or_null(t.customer_gateway_outside)},
-          {"customerGatewayInsideAddress", t.customer_gateway_inside ? json::value(t.customer_gateway_inside->to_string()) : json::value(nullptr)},
+          {"customerGatewayInsideAddress",
+           t.customer_gateway_inside ? json::value(t.customer_gateway_inside->to_string()) : json::value(nullptr)},
           {"vpnGatewayOutsideAddress", or_null(t.vpn_gateway_outside)},
           {"vpnGatewayInsideAddress", or_null(t.vpn_gateway_inside)},
           {"localAddress", t.local_address ? json::value(t.local_address->to_string()) : json::value("auto")},
@@ -73,10 +77,14 @@ json::value bgp_tree(const std::optional<config::Bgp>& b) {
   if (!b) return nullptr;
   json::array neighbors, networks;
   for (const auto& [address, n] : b->neighbors) {
-    neighbors.push_back(json::object{{"address", address.to_string()}, {"remoteAs", n.remote_as}, {"description", n.description},
-                                     {"passive", n.passive}, {"shutdown", n.shutdown}});
+    neighbors.push_back(json::object{{"address", address.to_string()},
+                                     {"remoteAs", n.remote_as},
+                                     {"description", n.description},
+                                     {"passive", n.passive},
+                                     {"shutdown", n.shutdown}});
   }
-  for (const auto& p : b->networks) networks.push_back(json::value(p.to_string()));
+  for (const auto& p : b->networks)
+    networks.push_back(json::value(p.to_string()));
   return json::object{{"as", b->asn},
                       {"routerId", or_null(b->router_id)},
                       {"keepalive", b->keepalive.count()},
@@ -99,7 +107,8 @@ json::value config_tree(const std::string& text) {
   json::array connections, routes;
   for (const auto& one : c->connections) {
     json::array tunnels;
-    for (const auto& [number, t] : one.tunnels) tunnels.push_back(tunnel_tree(t));
+    for (const auto& [number, t] : one.tunnels)
+      tunnels.push_back(tunnel_tree(t));
     connections.push_back(json::object{{"id", one.id},
                                        {"customerGateway", one.customer_gateway},
                                        {"gateway", one.gateway},
@@ -111,7 +120,10 @@ json::value config_tree(const std::string& text) {
                                   {"via", r.next_hop ? r.next_hop->to_string() : r.connection},
                                   {"distance", r.distance}});
   }
-  return json::object{{"hostname", c->hostname}, {"connections", std::move(connections)}, {"bgp", bgp_tree(c->bgp)}, {"staticRoutes", std::move(routes)}};
+  return json::object{{"hostname", c->hostname},
+                      {"connections", std::move(connections)},
+                      {"bgp", bgp_tree(c->bgp)},
+                      {"staticRoutes", std::move(routes)}};
 }
 
 }  // namespace cgw::cli

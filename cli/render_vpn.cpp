@@ -2,10 +2,10 @@
 #include <array>
 #include <vector>
 
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
 
 #include "cli/render.hpp"
 #include "cli/tree.hpp"
@@ -20,12 +20,14 @@ std::string table(const std::vector<Row>& rows) {
   std::vector<std::size_t> width;
   for (const auto& row : rows) {
     width.resize(std::max(width.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) width[i] = std::max(width[i], row[i].size());
+    for (std::size_t i = 0; i < row.size(); ++i)
+      width[i] = std::max(width[i], row[i].size());
   }
   std::string out;
   for (const auto& row : rows) {
     std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) line += fmt::format("{:<{}}", row[i], i + 1 < row.size() ? width[i] + 2 : 0);
+    for (std::size_t i = 0; i < row.size(); ++i)
+      line += fmt::format("{:<{}}", row[i], i + 1 < row.size() ? width[i] + 2 : 0);
     out += line.substr(0, line.find_last_not_of(' ') + 1) + '\n';
   }
   return out;
@@ -94,7 +96,8 @@ std::string details(const value& t) {
   std::vector<std::string> drops;
   if (at(t, "drops").is_object()) {
     for (const auto& [reason, n] : at(t, "drops").as_object()) {
-      if (number(n) > 0) drops.push_back(fmt::format("{} {}", static_cast<std::int64_t>(number(n)), std::string_view(reason)));
+      if (number(n) > 0)
+        drops.push_back(fmt::format("{} {}", static_cast<std::int64_t>(number(n)), std::string_view(reason)));
     }
   }
   if (!drops.empty()) out += fmt::format("{}dropped: {}\n", label, fmt::join(drops, ", "));
@@ -107,12 +110,16 @@ std::string connection(const value& c) {
   for (const char* key : {"customerGateway", "gateway", "target", "routing"}) {
     if (!text(c, key).empty()) about.push_back(text(c, key));
   }
-  std::string out = fmt::format("VPN {}  ({})  active: {}\n", text(c, "id"), fmt::join(about, ", "),
-                                active.is_null() ? "none" : fmt::format("tunnel {}", static_cast<std::int64_t>(number(active))));
-  std::vector<Row> rows{{"Tun", "Outside", "Interface", "IKE", "Child", "Probe", "BGP", "Rx/Tx pfx", "In/Out", "State", "Since"}};
-  for (const auto& t : list(c, "tunnels")) rows.push_back(tunnel_row(t));
+  std::string out =
+      fmt::format("VPN {}  ({})  active: {}\n", text(c, "id"), fmt::join(about, ", "),
+                  active.is_null() ? "none" : fmt::format("tunnel {}", static_cast<std::int64_t>(number(active))));
+  std::vector<Row> rows{
+      {"Tun", "Outside", "Interface", "IKE", "Child", "Probe", "BGP", "Rx/Tx pfx", "In/Out", "State", "Since"}};
+  for (const auto& t : list(c, "tunnels"))
+    rows.push_back(tunnel_row(t));
   out += table(rows);
-  for (const auto& t : list(c, "tunnels")) out += details(t);
+  for (const auto& t : list(c, "tunnels"))
+    out += details(t);
   return out;
 }
 
@@ -121,9 +128,11 @@ std::string connection(const value& c) {
 std::string render_vpn(const value& tree) {
   const auto& plane = at(tree, "dataPlane");
   std::string out = fmt::format("Data plane: {} ({})\n", text(plane, "name"), text(plane, "reason"));
-  for (const auto& c : list(tree, "connections")) out += "\n" + connection(c);
+  for (const auto& c : list(tree, "connections"))
+    out += "\n" + connection(c);
   const auto& last = at(tree, "lastChange");
-  if (last.is_object()) out += fmt::format("\nLast change: {} ago  {}\n", ago(integer(last, "agoMsec")), text(last, "text"));
+  if (last.is_object())
+    out += fmt::format("\nLast change: {} ago  {}\n", ago(integer(last, "agoMsec")), text(last, "text"));
   return out;
 }
 

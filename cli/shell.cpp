@@ -2,8 +2,8 @@
 
 #include <cstdio>
 
-#include <boost/json/object.hpp>
 #include <fmt/format.h>
+#include <boost/json/object.hpp>
 
 #include "cli/client.hpp"
 #include "cli/exit_status.hpp"
@@ -20,10 +20,8 @@ struct Renderer {
   std::string (*text)(const boost::json::value&);
 };
 constexpr Renderer kRenderers[] = {
-    {"show vpn", render_vpn},
-    {"show bgp summary", render_bgp_summary},
-    {"show ip route", render_ip_route},
-    {"show running-config", render_running_config},
+    {"show vpn", render_vpn},           {"show bgp summary", render_bgp_summary},
+    {"show ip route", render_ip_route}, {"show running-config", render_running_config},
     {"show version", render_version},
 };
 
@@ -32,7 +30,8 @@ constexpr Renderer kRenderers[] = {
 std::vector<std::string> words_of(std::string_view line) {
   std::vector<std::string> out;
   constexpr std::string_view kBlank = " \t\r\n";
-  for (auto at = line.find_first_not_of(kBlank); at != std::string_view::npos; at = line.find_first_not_of(kBlank, at)) {
+  for (auto at = line.find_first_not_of(kBlank); at != std::string_view::npos;
+       at = line.find_first_not_of(kBlank, at)) {
     const auto end = std::min(line.find_first_of(kBlank, at), line.size());
     out.emplace_back(line.substr(at, end - at));
     at = end;
@@ -70,7 +69,8 @@ int Shell::show(const std::string& request, bool json) {
   auto tree = ask(run_dir_, request);
   if (!tree) return complain(tree.error().text, tree.error().status);
   if (json) {
-    if (request == "show running-config" && tree->is_object()) tree->as_object()["config"] = config_tree(text(*tree, "text"));
+    if (request == "show running-config" && tree->is_object())
+      tree->as_object()["config"] = config_tree(text(*tree, "text"));
     fmt::print("{}", pretty(*tree));
     return kOk;
   }

@@ -22,8 +22,8 @@ std::string trim(std::string_view s) {
 bool reserved_inside(const Prefix& p) {
   static const std::vector<Prefix> kReserved = [] {
     std::vector<Prefix> out;
-    for (const char* text : {"169.254.0.0/30", "169.254.1.0/30", "169.254.2.0/30", "169.254.3.0/30", "169.254.4.0/30", "169.254.5.0/30",
-                             "169.254.169.252/30"}) {
+    for (const char* text : {"169.254.0.0/30", "169.254.1.0/30", "169.254.2.0/30", "169.254.3.0/30", "169.254.4.0/30",
+                             "169.254.5.0/30", "169.254.169.252/30"}) {
       out.push_back(*Prefix::parse(text));
     }
     return out;
@@ -34,24 +34,32 @@ bool reserved_inside(const Prefix& p) {
 // AWS: 8 to 64 of A-Z a-z 0-9 . _, not beginning with 0.
 std::string key_fault(std::string_view key) {
   if (key.size() < 8 || key.size() > 64) return fmt::format("has {} characters (AWS's have 8 to 64)", key.size());
-  const auto fine = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '_'; };
+  const auto fine = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '_';
+  };
   const auto at = std::ranges::find_if_not(key, fine);
-  if (at != key.end()) return fmt::format("holds a character that AWS does not allow, at position {}", at - key.begin() + 1);
+  if (at != key.end())
+    return fmt::format("holds a character that AWS does not allow, at position {}", at - key.begin() + 1);
   return {};
 }
 
 class Importer {
  public:
-  Importer(std::string_view text, std::string_view file, const ImportOptions& options) : text_(text), file_(file), options_(options) {}
+  Importer(std::string_view text, std::string_view file, const ImportOptions& options)
+      : text_(text),
+        file_(file),
+        options_(options) {}
 
   Result<Imported, Diagnostics> run() {
     if (!readable() || !load()) return fail(std::move(wrong_));
     const auto root = document_.child("vpn_connection");
     if (!root) {
       const std::string name = document_.document_element().name();
-      error(document_.document_element(), fmt::format("the outermost element is <{}>; AWS's customer gateway configuration begins with <vpn_connection>: "
-                                                      "use the XML, not the text for another vendor",
-                                                      name));
+      error(document_.document_element(),
+            fmt::format(
+                "the outermost element is <{}>; AWS's customer gateway configuration begins with <vpn_connection>: "
+                "use the XML, not the text for another vendor",
+                name));
       return fail(std::move(wrong_));
     }
     connection(root);
@@ -62,12 +70,16 @@ class Importer {
 
  private:
   bool readable() {
-    if (text_.size() > kMaxImportOctets) return whole(fmt::format("is {} octets long; AWS's file has a few thousand (at most {} are read)", text_.size(), kMaxImportOctets));
-    if (text_.find('\0') != std::string_view::npos) return whole("holds zero octets: it is not UTF-8 (save it as UTF-8)");
+    if (text_.size() > kMaxImportOctets)
+      return whole(fmt::format("is {} octets long; AWS's file has a few thousand (at most {} are read)", text_.size(),
+                               kMaxImportOctets));
+    if (text_.find('\0') != std::string_view::npos)
+      return whole("holds zero octets: it is not UTF-8 (save it as UTF-8)");
     if (trim(text_).empty()) return whole("is empty");
     for (const std::string_view bad : {"<!DOCTYPE", "<!ENTITY"}) {
       const auto at = text_.find(bad);
-      if (at != std::string_view::npos) return error_at(at, fmt::format("{} is refused: AWS's file has none", bad)), false;
+      if (at != std::string_view::npos)
+        return error_at(at, fmt::format("{} is refused: AWS's file has none", bad)), false;
     }
     return true;
   }
@@ -76,7 +88,8 @@ class Importer {
     const auto result = document_.load_buffer(text_.data(), text_.size(), pugi::parse_default, pugi::encoding_utf8);
     if (result) return true;
     error_at(static_cast<std::size_t>(std::max<std::ptrdiff_t>(result.offset, 0)),
-             fmt::format("not well-formed XML ({}): the file is truncated or damaged; download it again", result.description()));
+             fmt::format("not well-formed XML ({}): the file is truncated or damaged; download it again",
+                         result.description()));
     return false;
   }
 
@@ -88,8 +101,11 @@ class Importer {
     c.gateway = trim(root.child_value("vpn_gateway_id"));
     // They become words of the configuration: a blank or a line break in one would become a command.
     for (const std::string& id : {c.id, c.customer_gateway, c.gateway}) {
-      const auto fine = [](char x) { return (x >= '0' && x <= '9') || (x >= 'a' && x <= 'z') || (x >= 'A' && x <= 'Z') || x == '-'; };
-      if (!std::ranges::all_of(id, fine)) error(root, "an id in <vpn_connection> holds something else than letters, digits and '-'");
+      const auto fine = [](char x) {
+        return (x >= '0' && x <= '9') || (x >= 'a' && x <= 'z') || (x >= 'A' && x <= 'Z') || x == '-';
+      };
+      if (!std::ranges::all_of(id, fine))
+        error(root, "an id in <vpn_connection> holds something else than letters, digits and '-'");
     }
     c.target = c.gateway.starts_with("vgw-") ? Target::Vgw : Target::Tgw;
     const bool marked_static = trim(root.child_value("vpn_connection_attributes")) == "NoBGPVPNConnection";
@@ -99,12 +115,14 @@ class Importer {
       any_bgp = any_bgp || node.child("vpn_gateway").child("bgp") || node.child("customer_gateway").child("bgp");
       tunnel(node, c, ++number);
     }
-    if (number == 0) return error(root, "there is no <ipsec_tunnel>: the connection is still being made, or the file is not complete");
+    if (number == 0)
+      return error(root, "there is no <ipsec_tunnel>: the connection is still being made, or the file is not complete");
     if (number != 2) out_.warnings.push_back(fmt::format("{} tunnels; AWS's connections have 2", number));
     c.routing = marked_static || !any_bgp ? Routing::Static : Routing::Dynamic;
     if (c.routing == Routing::Dynamic) {
       unsigned n = 0;
-      for (const auto& node : root.children("ipsec_tunnel")) bgp(node, c.tunnels[++n]);
+      for (const auto& node : root.children("ipsec_tunnel"))
+        bgp(node, c.tunnels[++n]);
     }
     out_.config.connections.push_back(std::move(c));
   }
@@ -113,7 +131,8 @@ class Importer {
   std::string need(const pugi::xml_node& from, const char* path, std::string_view advice = "") {
     const auto node = from.first_element_by_path(path);
     const std::string value = trim(node.child_value());
-    if (value.empty()) error(node ? node : from, fmt::format("<{}> is missing or empty in <{}>{}", path, from.name(), advice));
+    if (value.empty())
+      error(node ? node : from, fmt::format("<{}> is missing or empty in <{}>{}", path, from.name(), advice));
     return value;
   }
 
@@ -122,12 +141,14 @@ class Importer {
     if (value.empty()) return std::nullopt;
     const auto a = IpAddress::parse(value);
     if (a && a->is_v4()) return *a;
-    error(from.first_element_by_path(path), a ? fmt::format("<{}>: {} is IPv6, which this version does not do", path, value)
-                                              : fmt::format("<{}>: {}", path, a.error()));
+    error(from.first_element_by_path(path),
+          a ? fmt::format("<{}>: {} is IPv6, which this version does not do", path, value)
+            : fmt::format("<{}>: {}", path, a.error()));
     return std::nullopt;
   }
 
-  std::optional<std::uint32_t> number(const pugi::xml_node& from, const char* path, std::uint32_t low, std::uint32_t high) {
+  std::optional<std::uint32_t> number(const pugi::xml_node& from, const char* path, std::uint32_t low,
+                                      std::uint32_t high) {
     const std::string value = need(from, path);
     if (value.empty()) return std::nullopt;
     std::uint32_t v = 0;
@@ -149,12 +170,15 @@ class Importer {
     if (inside && length) {
       t.customer_gateway_inside = InterfaceAddress{*inside, static_cast<std::uint8_t>(*length)};
       if (reserved_inside(t.customer_gateway_inside->subnet())) {
-        error(ours.child("tunnel_inside_address"), fmt::format("tunnel {}: {} is reserved by AWS and cannot be a tunnel's inside CIDR", n,
-                                                               t.customer_gateway_inside->subnet().to_string()));
+        error(ours.child("tunnel_inside_address"),
+              fmt::format("tunnel {}: {} is reserved by AWS and cannot be a tunnel's inside CIDR", n,
+                          t.customer_gateway_inside->subnet().to_string()));
       }
     }
     if (t.vpn_gateway_outside && !outside_.insert(*t.vpn_gateway_outside).second) {
-      error(theirs.child("tunnel_outside_address"), fmt::format("tunnel {}: {} is also another tunnel's outside address", n, t.vpn_gateway_outside->to_string()));
+      error(
+          theirs.child("tunnel_outside_address"),
+          fmt::format("tunnel {}: {} is also another tunnel's outside address", n, t.vpn_gateway_outside->to_string()));
     }
     if (const auto life = number(node, "ike/lifetime", 900, 86400)) t.ike_lifetime = Seconds{*life};
     if (const auto life = number(node, "ipsec/lifetime", 60, 86400)) t.child_lifetime = Seconds{*life};
@@ -168,10 +192,10 @@ class Importer {
   }
 
   void key(const pugi::xml_node& node, const Connection& c, Tunnel& t) {
-    const std::string key =
-        need(node, "ike/pre_shared_key",
-             ": the connection uses a certificate, or keeps its key in Secrets Manager. This version needs the key: fetch it with 'aws "
-             "secretsmanager get-secret-value', put it between the tags and import again");
+    const std::string key = need(node, "ike/pre_shared_key",
+                                 ": the connection uses a certificate, or keeps its key in Secrets Manager. This "
+                                 "version needs the key: fetch it with 'aws "
+                                 "secretsmanager get-secret-value', put it between the tags and import again");
     if (key.empty()) return;
     const auto fault = key_fault(key);
     if (!fault.empty()) return error(node.first_element_by_path("ike/pre_shared_key"), "<pre_shared_key> " + fault);
@@ -185,27 +209,32 @@ class Importer {
                                           trim(node.child("ike").child_value("authentication_protocol")),
                                           trim(node.child("ike").child_value("perfect_forward_secrecy")));
     if (named != "aes-128-cbc sha1 group2") {
-      out_.warnings.push_back(fmt::format("tunnel {}: the file names {}; if the tunnel options in AWS allow less than the default, set 'ike proposal' "
-                                          "and 'esp proposal' to match",
-                                          n, named));
+      out_.warnings.push_back(fmt::format(
+          "tunnel {}: the file names {}; if the tunnel options in AWS allow less than the default, set 'ike proposal' "
+          "and 'esp proposal' to match",
+          n, named));
     }
     if (n == 1) {
-      out_.notes.push_back(fmt::format("algorithms: the file's ({}) are AWS's floor; offered are aes256gcm16-prfsha384-ecp384 and -ecp256 for IKE, "
-                                       "aes256gcm16-ecp384 and -ecp256 for ESP",
-                                       named));
+      out_.notes.push_back(fmt::format(
+          "algorithms: the file's ({}) are AWS's floor; offered are aes256gcm16-prfsha384-ecp384 and -ecp256 for IKE, "
+          "aes256gcm16-ecp384 and -ecp256 for ESP",
+          named));
     }
   }
 
   void bgp(const pugi::xml_node& node, const Tunnel& t) {
     const bool ours = static_cast<bool>(node.first_element_by_path("customer_gateway/bgp"));
     const auto their_asn = number(node, "vpn_gateway/bgp/asn", 1, 4294967295U);
-    const auto our_asn = ours ? number(node, "customer_gateway/bgp/asn", 1, 4294967295U) : std::optional<std::uint32_t>(65000);
+    const auto our_asn =
+        ours ? number(node, "customer_gateway/bgp/asn", 1, 4294967295U) : std::optional<std::uint32_t>(65000);
     const auto hold = number(node, "vpn_gateway/bgp/hold_time", 3, 65535);
     if (!ours) out_.warnings.push_back("the file has no AS of the customer gateway: 65000 is assumed");
     if (!their_asn || !our_asn || !hold || !t.vpn_gateway_inside) return;
     auto& b = out_.config.bgp;
     if (!b) b = Bgp{.asn = *our_asn, .keepalive = Seconds{*hold / 3}, .hold = Seconds{*hold}};
-    if (b->asn != *our_asn) error(node.first_element_by_path("customer_gateway/bgp/asn"), fmt::format("AS {} here, but {} in the first tunnel", *our_asn, b->asn));
+    if (b->asn != *our_asn)
+      error(node.first_element_by_path("customer_gateway/bgp/asn"),
+            fmt::format("AS {} here, but {} in the first tunnel", *our_asn, b->asn));
     Neighbor n{.address = *t.vpn_gateway_inside, .remote_as = *their_asn};
     n.description = fmt::format("AWS tunnel {}", t.number);
     if (Seconds{*hold} != b->hold) {
@@ -219,21 +248,31 @@ class Importer {
     const Connection& c = out_.config.connections.front();
     if (c.routing == Routing::Dynamic && out_.config.bgp) {
       out_.config.bgp->networks = options_.local_networks;
-      out_.notes.push_back(fmt::format("routing: BGP, AS {} to AS {}", out_.config.bgp->asn, out_.config.bgp->neighbors.begin()->second.remote_as));
+      out_.notes.push_back(fmt::format("routing: BGP, AS {} to AS {}", out_.config.bgp->asn,
+                                       out_.config.bgp->neighbors.begin()->second.remote_as));
       if (options_.local_networks.empty()) {
-        out_.warnings.push_back("nothing will be announced to AWS, so nothing comes back: import again with 'local-network A.B.C.D/M', or add 'network "
-                                "A.B.C.D/M' under 'address-family ipv4 unicast'");
+        out_.warnings.push_back(
+            "nothing will be announced to AWS, so nothing comes back: import again with 'local-network A.B.C.D/M', or "
+            "add 'network "
+            "A.B.C.D/M' under 'address-family ipv4 unicast'");
       }
-      if (!options_.vpc_cidrs.empty()) out_.warnings.push_back("vpc-cidr is not needed with BGP and was left out: the routes are learned");
+      if (!options_.vpc_cidrs.empty())
+        out_.warnings.push_back("vpc-cidr is not needed with BGP and was left out: the routes are learned");
       return;
     }
-    for (const Prefix& p : options_.vpc_cidrs) out_.config.static_routes.push_back({.prefix = p, .next_hop = {}, .connection = c.id});
+    for (const Prefix& p : options_.vpc_cidrs)
+      out_.config.static_routes.push_back({.prefix = p, .next_hop = {}, .connection = c.id});
     out_.notes.push_back("routing: static (NoBGPVPNConnection)");
     if (options_.vpc_cidrs.empty()) {
-      out_.warnings.push_back(fmt::format("the file does not name the VPC's prefixes: import again with 'vpc-cidr A.B.C.D/M', or add 'ip route A.B.C.D/M {}'", c.id));
+      out_.warnings.push_back(
+          fmt::format("the file does not name the VPC's prefixes: import again with 'vpc-cidr A.B.C.D/M', or add 'ip "
+                      "route A.B.C.D/M {}'",
+                      c.id));
     }
     if (!options_.local_networks.empty()) {
-      out_.warnings.push_back("local-network is not announced with static routing: enter these prefixes as static routes of the connection in AWS");
+      out_.warnings.push_back(
+          "local-network is not announced with static routing: enter these prefixes as static routes of the connection "
+          "in AWS");
     }
   }
 
@@ -262,7 +301,8 @@ class Importer {
 
 }  // namespace
 
-Result<Imported, Diagnostics> import_aws_xml(std::string_view text, std::string_view file, const ImportOptions& options) {
+Result<Imported, Diagnostics> import_aws_xml(std::string_view text, std::string_view file,
+                                             const ImportOptions& options) {
   return Importer(text, file, options).run();
 }
 

@@ -15,8 +15,8 @@ struct ImportOptions {
 
 struct Imported {
   Config config;
-  Secrets secrets;                  // by the names the configuration refers to
-  std::vector<std::string> notes;   // what was chosen and why, one line each
+  Secrets secrets;                 // by the names the configuration refers to
+  std::vector<std::string> notes;  // what was chosen and why, one line each
   std::vector<std::string> warnings;
 };
 

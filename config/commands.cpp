@@ -16,14 +16,41 @@ using Done = Result<void, std::string>;
 // ---- exec
 
 constexpr Command kExec[] = {
-    {.mode = Mode::Exec, .pattern = "show vpn [json]", .help = "Show running system information\nTunnels, from IKE to routes\nJavaScript Object Notation", .request = "show vpn"},
-    {.mode = Mode::Exec, .pattern = "show bgp summary [json]", .help = "Show running system information\nBGP information\nSummary of BGP neighbor status\nJavaScript Object Notation", .request = "show bgp summary"},
-    {.mode = Mode::Exec, .pattern = "show ip bgp summary [json]", .help = "Show running system information\nIP information\nBGP information\nSummary of BGP neighbor status\nJavaScript Object Notation", .request = "show bgp summary"},
-    {.mode = Mode::Exec, .pattern = "show ip route [json]", .help = "Show running system information\nIP information\nIP routing table\nJavaScript Object Notation", .request = "show ip route"},
-    {.mode = Mode::Exec, .pattern = "show running-config [json]", .help = "Show running system information\nCurrent operating configuration\nJavaScript Object Notation", .request = "show running-config"},
-    {.mode = Mode::Exec, .pattern = "show version [json]", .help = "Show running system information\nWhat is running\nJavaScript Object Notation", .request = "show version"},
-    {.mode = Mode::Exec, .pattern = "import aws LINE...", .help = "Make a configuration from a file\nAWS's customer gateway configuration (XML)\nFILE [local-network A.B.C.D/M] [vpc-cidr A.B.C.D/M] [--output FILE] [--secrets FILE]", .request = "import aws"},
-    {.mode = Mode::Exec, .pattern = "terminal length (0-512)", .help = "Set terminal line parameters\nLines on a screen\nNumber of lines", .request = "terminal length"},
+    {.mode = Mode::Exec,
+     .pattern = "show vpn [json]",
+     .help = "Show running system information\nTunnels, from IKE to routes\nJavaScript Object Notation",
+     .request = "show vpn"},
+    {.mode = Mode::Exec,
+     .pattern = "show bgp summary [json]",
+     .help =
+         "Show running system information\nBGP information\nSummary of BGP neighbor status\nJavaScript Object Notation",
+     .request = "show bgp summary"},
+    {.mode = Mode::Exec,
+     .pattern = "show ip bgp summary [json]",
+     .help = "Show running system information\nIP information\nBGP information\nSummary of BGP neighbor "
+             "status\nJavaScript Object Notation",
+     .request = "show bgp summary"},
+    {.mode = Mode::Exec,
+     .pattern = "show ip route [json]",
+     .help = "Show running system information\nIP information\nIP routing table\nJavaScript Object Notation",
+     .request = "show ip route"},
+    {.mode = Mode::Exec,
+     .pattern = "show running-config [json]",
+     .help = "Show running system information\nCurrent operating configuration\nJavaScript Object Notation",
+     .request = "show running-config"},
+    {.mode = Mode::Exec,
+     .pattern = "show version [json]",
+     .help = "Show running system information\nWhat is running\nJavaScript Object Notation",
+     .request = "show version"},
+    {.mode = Mode::Exec,
+     .pattern = "import aws LINE...",
+     .help = "Make a configuration from a file\nAWS's customer gateway configuration (XML)\nFILE [local-network "
+             "A.B.C.D/M] [vpc-cidr A.B.C.D/M] [--output FILE] [--secrets FILE]",
+     .request = "import aws"},
+    {.mode = Mode::Exec,
+     .pattern = "terminal length (0-512)",
+     .help = "Set terminal line parameters\nLines on a screen\nNumber of lines",
+     .request = "terminal length"},
     {.mode = Mode::Exec, .pattern = "enable", .help = "Turn on privileged mode command", .request = "enable"},
     {.mode = Mode::Exec, .pattern = "disable", .help = "Turn off privileged mode command", .request = "disable"},
     {.mode = Mode::Exec, .pattern = "list", .help = "Print command list", .request = "list"},
@@ -37,7 +64,9 @@ Done set_hostname(Config& c, Cursor&, const Args& a, bool negated) {
   c.hostname = negated ? Config{}.hostname : a[0];
   return {};
 }
-Lines show_hostname(const Config& c, const Cursor&) { return {{"hostname " + c.hostname, {}}}; }
+Lines show_hostname(const Config& c, const Cursor&) {
+  return {{"hostname " + c.hostname, {}}};
+}
 
 constexpr std::string_view kPlanes[] = {"auto", "kernel", "userspace"};
 Done set_data_plane(Config& c, Cursor&, const Args& a, bool negated) {
@@ -74,7 +103,8 @@ Done enter_connection(Config& c, Cursor& at, const Args& a, bool negated) {
 }
 Lines show_connections(const Config& c, const Cursor&) {
   Lines out;
-  for (const auto& one : c.connections) out.push_back({"vpn connection " + one.id, Cursor{.mode = Mode::Vpn, .connection = one.id}});
+  for (const auto& one : c.connections)
+    out.push_back({"vpn connection " + one.id, Cursor{.mode = Mode::Vpn, .connection = one.id}});
   return out;
 }
 
@@ -103,7 +133,8 @@ Done set_route(Config& c, Cursor&, const Args& a, bool negated) {
 Lines show_routes(const Config& c, const Cursor&) {
   Lines out;
   for (const auto& r : c.static_routes) {
-    std::string line = fmt::format("ip route {} {}", r.prefix.to_string(), r.next_hop ? r.next_hop->to_string() : r.connection);
+    std::string line =
+        fmt::format("ip route {} {}", r.prefix.to_string(), r.next_hop ? r.next_hop->to_string() : r.connection);
     if (r.distance != 1) line += fmt::format(" {}", r.distance);
     out.push_back({std::move(line), {}});
   }
@@ -127,18 +158,55 @@ Lines show_router(const Config& c, const Cursor&) {
 }
 
 constexpr Command kGlobal[] = {
-    {.mode = Mode::Config, .pattern = "hostname WORD", .help = "Name of this gateway\nName", .apply = set_hostname, .render = show_hostname, .negatable = true},
-    {.mode = Mode::Config, .pattern = "data-plane {auto|kernel|userspace}", .help = "Where ESP happens\nauto: the kernel where it can", .apply = set_data_plane, .render = show_data_plane, .negatable = true},
-    {.mode = Mode::Config, .pattern = "tunnels-down {blackhole|unreachable|remove}", .help = "What becomes of prefixes when every tunnel is down\nThe route that is left", .apply = set_tunnels_down, .render = show_tunnels_down, .negatable = true},
-    {.mode = Mode::Config, .pattern = "vpn connection WORD", .help = "Site-to-Site VPN\nOne connection\nIts id in AWS (vpn-...)", .apply = enter_connection, .render = show_connections, .negatable = true, .key_values = 1},
-    {.mode = Mode::Config, .pattern = "ip route A.B.C.D/M WORD [(1-255)]", .help = "IP information\nStatic route\nDestination\nNext hop: AWS's inside address of a tunnel, or a vpn connection\nDistance", .apply = set_route, .render = show_routes, .negatable = true, .key_values = 2},
-    {.mode = Mode::Config, .pattern = "router bgp (1-4294967295)", .help = "Enable a routing process\nBGP information\nAS number", .apply = enter_router, .render = show_router, .negatable = true},
+    {.mode = Mode::Config,
+     .pattern = "hostname WORD",
+     .help = "Name of this gateway\nName",
+     .apply = set_hostname,
+     .render = show_hostname,
+     .negatable = true},
+    {.mode = Mode::Config,
+     .pattern = "data-plane {auto|kernel|userspace}",
+     .help = "Where ESP happens\nauto: the kernel where it can",
+     .apply = set_data_plane,
+     .render = show_data_plane,
+     .negatable = true},
+    {.mode = Mode::Config,
+     .pattern = "tunnels-down {blackhole|unreachable|remove}",
+     .help = "What becomes of prefixes when every tunnel is down\nThe route that is left",
+     .apply = set_tunnels_down,
+     .render = show_tunnels_down,
+     .negatable = true},
+    {.mode = Mode::Config,
+     .pattern = "vpn connection WORD",
+     .help = "Site-to-Site VPN\nOne connection\nIts id in AWS (vpn-...)",
+     .apply = enter_connection,
+     .render = show_connections,
+     .negatable = true,
+     .key_values = 1},
+    {.mode = Mode::Config,
+     .pattern = "ip route A.B.C.D/M WORD [(1-255)]",
+     .help = "IP information\nStatic route\nDestination\nNext hop: AWS's inside address of a tunnel, or a vpn "
+             "connection\nDistance",
+     .apply = set_route,
+     .render = show_routes,
+     .negatable = true,
+     .key_values = 2},
+    {.mode = Mode::Config,
+     .pattern = "router bgp (1-4294967295)",
+     .help = "Enable a routing process\nBGP information\nAS number",
+     .apply = enter_router,
+     .render = show_router,
+     .negatable = true},
 };
 
 }  // namespace
 
-std::span<const Command> exec_rows() { return kExec; }
-std::span<const Command> global_rows() { return kGlobal; }
+std::span<const Command> exec_rows() {
+  return kExec;
+}
+std::span<const Command> global_rows() {
+  return kGlobal;
+}
 
 std::uint32_t to_number(std::string_view text) {
   std::uint32_t v = 0;
@@ -152,13 +220,18 @@ Connection& connection_at(Config& c, const Cursor& at) {
 const Connection& connection_at(const Config& c, const Cursor& at) {
   return *std::ranges::find(c.connections, at.connection, &Connection::id);
 }
-Tunnel& tunnel_at(Config& c, const Cursor& at) { return connection_at(c, at).tunnels.at(at.tunnel); }
-const Tunnel& tunnel_at(const Config& c, const Cursor& at) { return connection_at(c, at).tunnels.at(at.tunnel); }
+Tunnel& tunnel_at(Config& c, const Cursor& at) {
+  return connection_at(c, at).tunnels.at(at.tunnel);
+}
+const Tunnel& tunnel_at(const Config& c, const Cursor& at) {
+  return connection_at(c, at).tunnels.at(at.tunnel);
+}
 
 std::span<const Command> commands() {
   static const std::vector<Command> kAll = [] {
     std::vector<Command> all;
-    for (const auto rows : {exec_rows(), global_rows(), vpn_rows(), tunnel_rows(), router_rows()}) all.insert(all.end(), rows.begin(), rows.end());
+    for (const auto rows : {exec_rows(), global_rows(), vpn_rows(), tunnel_rows(), router_rows()})
+      all.insert(all.end(), rows.begin(), rows.end());
     return all;
   }();
   return kAll;

@@ -108,7 +108,8 @@ Lines show_neighbors(const Config& c, const Cursor&) {
     if (!n.description.empty()) out.push_back({fmt::format("{} description {}", name, n.description), {}});
     if (n.shutdown) out.push_back({name + " shutdown", {}});
     if (n.passive) out.push_back({name + " passive", {}});
-    if (n.keepalive && n.hold) out.push_back({fmt::format("{} timers {} {}", name, n.keepalive->count(), n.hold->count()), {}});
+    if (n.keepalive && n.hold)
+      out.push_back({fmt::format("{} timers {} {}", name, n.keepalive->count(), n.hold->count()), {}});
     if (n.maximum_prefix_out) out.push_back({fmt::format("{} maximum-prefix-out {}", name, *n.maximum_prefix_out), {}});
   }
   return out;
@@ -134,7 +135,8 @@ Done set_network(Config& c, Cursor&, const Args& a, bool negated) {
 }
 Lines show_networks(const Config& c, const Cursor&) {
   Lines out;
-  for (const Prefix& p : c.bgp->networks) out.push_back({"network " + p.to_string(), {}});
+  for (const Prefix& p : c.bgp->networks)
+    out.push_back({"network " + p.to_string(), {}});
   return out;
 }
 
@@ -146,21 +148,81 @@ Done activate(Config& c, Cursor&, const Args& a, bool negated) {
 }
 
 constexpr Command kRouter[] = {
-    {.mode = Mode::Router, .pattern = "bgp router-id A.B.C.D", .help = "BGP specific commands\nOverride the router identifier\nAddress", .apply = set_router_id, .render = show_router_id, .negatable = true},
-    {.mode = Mode::Router, .pattern = "timers bgp (1-65535) (0-65535)", .help = "Adjust routing timers\nBGP timers\nKeepalive interval\nHold time", .apply = set_timers, .render = show_timers, .negatable = true},
-    {.mode = Mode::Router, .pattern = "neighbor A.B.C.D remote-as (1-4294967295)", .help = "Specify neighbor router\nNeighbor address\nSpecify a BGP neighbor\nAS of remote neighbor", .apply = set_remote_as, .render = show_neighbors, .negatable = true, .key_values = 1},
-    {.mode = Mode::Router, .pattern = "neighbor A.B.C.D description LINE...", .help = "Specify neighbor router\nNeighbor address\nNeighbor specific description\nUp to 80 characters describing this neighbor", .apply = set_description, .negatable = true, .key_values = 1},
-    {.mode = Mode::Router, .pattern = "neighbor A.B.C.D timers (1-65535) (0-65535)", .help = "Specify neighbor router\nNeighbor address\nBGP per neighbor timers\nKeepalive interval\nHold time", .apply = set_neighbor_timers, .negatable = true, .key_values = 1},
-    {.mode = Mode::Router, .pattern = "neighbor A.B.C.D passive", .help = "Specify neighbor router\nNeighbor address\nDon't send open messages to this neighbor", .apply = set_passive, .negatable = true, .key_values = 1},
-    {.mode = Mode::Router, .pattern = "neighbor A.B.C.D shutdown", .help = "Specify neighbor router\nNeighbor address\nAdministratively shut down this neighbor", .apply = set_neighbor_shutdown, .negatable = true, .key_values = 1},
-    {.mode = Mode::Router, .pattern = "neighbor A.B.C.D maximum-prefix-out (1-4294967295)", .help = "Specify neighbor router\nNeighbor address\nMaximum number of prefixes to be sent to this peer\nMaximum no. of prefix limit", .apply = set_maximum_prefix_out, .negatable = true, .key_values = 1},
-    {.mode = Mode::Router, .pattern = "address-family ipv4 unicast", .help = "Enter Address Family command mode\nAddress Family\nAddress Family modifier", .apply = enter_family, .render = show_family},
-    {.mode = Mode::RouterAf, .pattern = "network A.B.C.D/M", .help = "Specify a network to announce via BGP\nIPv4 prefix", .apply = set_network, .render = show_networks, .negatable = true, .key_values = 1},
-    {.mode = Mode::RouterAf, .pattern = "neighbor A.B.C.D activate", .help = "Specify neighbor router\nNeighbor address\nEnable the Address Family for this Neighbor", .apply = activate, .negatable = true, .key_values = 1},
+    {.mode = Mode::Router,
+     .pattern = "bgp router-id A.B.C.D",
+     .help = "BGP specific commands\nOverride the router identifier\nAddress",
+     .apply = set_router_id,
+     .render = show_router_id,
+     .negatable = true},
+    {.mode = Mode::Router,
+     .pattern = "timers bgp (1-65535) (0-65535)",
+     .help = "Adjust routing timers\nBGP timers\nKeepalive interval\nHold time",
+     .apply = set_timers,
+     .render = show_timers,
+     .negatable = true},
+    {.mode = Mode::Router,
+     .pattern = "neighbor A.B.C.D remote-as (1-4294967295)",
+     .help = "Specify neighbor router\nNeighbor address\nSpecify a BGP neighbor\nAS of remote neighbor",
+     .apply = set_remote_as,
+     .render = show_neighbors,
+     .negatable = true,
+     .key_values = 1},
+    {.mode = Mode::Router,
+     .pattern = "neighbor A.B.C.D description LINE...",
+     .help = "Specify neighbor router\nNeighbor address\nNeighbor specific description\nUp to 80 characters describing "
+             "this neighbor",
+     .apply = set_description,
+     .negatable = true,
+     .key_values = 1},
+    {.mode = Mode::Router,
+     .pattern = "neighbor A.B.C.D timers (1-65535) (0-65535)",
+     .help = "Specify neighbor router\nNeighbor address\nBGP per neighbor timers\nKeepalive interval\nHold time",
+     .apply = set_neighbor_timers,
+     .negatable = true,
+     .key_values = 1},
+    {.mode = Mode::Router,
+     .pattern = "neighbor A.B.C.D passive",
+     .help = "Specify neighbor router\nNeighbor address\nDon't send open messages to this neighbor",
+     .apply = set_passive,
+     .negatable = true,
+     .key_values = 1},
+    {.mode = Mode::Router,
+     .pattern = "neighbor A.B.C.D shutdown",
+     .help = "Specify neighbor router\nNeighbor address\nAdministratively shut down this neighbor",
+     .apply = set_neighbor_shutdown,
+     .negatable = true,
+     .key_values = 1},
+    {.mode = Mode::Router,
+     .pattern = "neighbor A.B.C.D maximum-prefix-out (1-4294967295)",
+     .help = "Specify neighbor router\nNeighbor address\nMaximum number of prefixes to be sent to this peer\nMaximum "
+             "no. of prefix limit",
+     .apply = set_maximum_prefix_out,
+     .negatable = true,
+     .key_values = 1},
+    {.mode = Mode::Router,
+     .pattern = "address-family ipv4 unicast",
+     .help = "Enter Address Family command mode\nAddress Family\nAddress Family modifier",
+     .apply = enter_family,
+     .render = show_family},
+    {.mode = Mode::RouterAf,
+     .pattern = "network A.B.C.D/M",
+     .help = "Specify a network to announce via BGP\nIPv4 prefix",
+     .apply = set_network,
+     .render = show_networks,
+     .negatable = true,
+     .key_values = 1},
+    {.mode = Mode::RouterAf,
+     .pattern = "neighbor A.B.C.D activate",
+     .help = "Specify neighbor router\nNeighbor address\nEnable the Address Family for this Neighbor",
+     .apply = activate,
+     .negatable = true,
+     .key_values = 1},
 };
 
 }  // namespace
 
-std::span<const Command> router_rows() { return kRouter; }
+std::span<const Command> router_rows() {
+  return kRouter;
+}
 
 }  // namespace cgw::config

@@ -73,10 +73,31 @@ Lines show_tunnels(const Config& c, const Cursor& at) {
 }
 
 constexpr Command kVpn[] = {
-    {.mode = Mode::Vpn, .pattern = "customer-gateway WORD", .help = "The customer gateway in AWS\nIts id (cgw-...)", .apply = set_customer_gateway, .render = show_customer_gateway, .negatable = true},
-    {.mode = Mode::Vpn, .pattern = "target {vgw|tgw|other} [WORD]", .help = "What the connection is attached to\nvgw: 100 prefixes at most; tgw: 1000\nIts id", .apply = set_target, .render = show_target, .negatable = true},
-    {.mode = Mode::Vpn, .pattern = "routing {dynamic|static}", .help = "How routes are known\nBGP, or the prefixes of `ip route`", .apply = set_routing, .render = show_routing, .negatable = true},
-    {.mode = Mode::Vpn, .pattern = "tunnel (1-64)", .help = "One tunnel\nNumber", .apply = enter_tunnel, .render = show_tunnels, .negatable = true, .key_values = 1},
+    {.mode = Mode::Vpn,
+     .pattern = "customer-gateway WORD",
+     .help = "The customer gateway in AWS\nIts id (cgw-...)",
+     .apply = set_customer_gateway,
+     .render = show_customer_gateway,
+     .negatable = true},
+    {.mode = Mode::Vpn,
+     .pattern = "target {vgw|tgw|other} [WORD]",
+     .help = "What the connection is attached to\nvgw: 100 prefixes at most; tgw: 1000\nIts id",
+     .apply = set_target,
+     .render = show_target,
+     .negatable = true},
+    {.mode = Mode::Vpn,
+     .pattern = "routing {dynamic|static}",
+     .help = "How routes are known\nBGP, or the prefixes of `ip route`",
+     .apply = set_routing,
+     .render = show_routing,
+     .negatable = true},
+    {.mode = Mode::Vpn,
+     .pattern = "tunnel (1-64)",
+     .help = "One tunnel\nNumber",
+     .apply = enter_tunnel,
+     .render = show_tunnels,
+     .negatable = true,
+     .key_values = 1},
 };
 
 // ---- tunnel
@@ -158,8 +179,12 @@ Done set_list(Config& c, Cursor& at, const Args& a, bool negated) {
 Lines show_list(std::string_view words, const std::vector<std::string>& v) {
   return line_if(!v.empty(), fmt::format("{} {}", words, fmt::join(v, " ")));
 }
-Lines show_ike_proposals(const Config& c, const Cursor& at) { return show_list("ike proposal", tunnel_at(c, at).ike_proposals); }
-Lines show_esp_proposals(const Config& c, const Cursor& at) { return show_list("esp proposal", tunnel_at(c, at).esp_proposals); }
+Lines show_ike_proposals(const Config& c, const Cursor& at) {
+  return show_list("ike proposal", tunnel_at(c, at).ike_proposals);
+}
+Lines show_esp_proposals(const Config& c, const Cursor& at) {
+  return show_list("esp proposal", tunnel_at(c, at).esp_proposals);
+}
 
 // Rows that hold one number, with a default.
 template <auto Member>
@@ -176,21 +201,39 @@ Lines show_count(std::string_view words, const Value& v, const Value& by_default
     return line_if(v != by_default, fmt::format("{} {}", words, v));
   }
 }
-Lines show_ike_lifetime(const Config& c, const Cursor& at) { return show_count("ike lifetime", tunnel_at(c, at).ike_lifetime, Tunnel{}.ike_lifetime); }
-Lines show_esp_lifetime(const Config& c, const Cursor& at) { return show_count("esp lifetime", tunnel_at(c, at).child_lifetime, Tunnel{}.child_lifetime); }
-Lines show_dpd(const Config& c, const Cursor& at) { return show_count("dpd interval", tunnel_at(c, at).dpd_interval, Tunnel{}.dpd_interval); }
-Lines show_replay(const Config& c, const Cursor& at) { return show_count("replay-window", tunnel_at(c, at).replay_window, Tunnel{}.replay_window); }
-Lines show_probe_interval(const Config& c, const Cursor& at) { return show_count("probe interval", tunnel_at(c, at).probe_interval, Tunnel{}.probe_interval); }
-Lines show_probe_misses(const Config& c, const Cursor& at) { return show_count("probe misses", tunnel_at(c, at).probe_misses, Tunnel{}.probe_misses); }
+Lines show_ike_lifetime(const Config& c, const Cursor& at) {
+  return show_count("ike lifetime", tunnel_at(c, at).ike_lifetime, Tunnel{}.ike_lifetime);
+}
+Lines show_esp_lifetime(const Config& c, const Cursor& at) {
+  return show_count("esp lifetime", tunnel_at(c, at).child_lifetime, Tunnel{}.child_lifetime);
+}
+Lines show_dpd(const Config& c, const Cursor& at) {
+  return show_count("dpd interval", tunnel_at(c, at).dpd_interval, Tunnel{}.dpd_interval);
+}
+Lines show_replay(const Config& c, const Cursor& at) {
+  return show_count("replay-window", tunnel_at(c, at).replay_window, Tunnel{}.replay_window);
+}
+Lines show_probe_interval(const Config& c, const Cursor& at) {
+  return show_count("probe interval", tunnel_at(c, at).probe_interval, Tunnel{}.probe_interval);
+}
+Lines show_probe_misses(const Config& c, const Cursor& at) {
+  return show_count("probe misses", tunnel_at(c, at).probe_misses, Tunnel{}.probe_misses);
+}
 
 template <auto Member>
 Done set_flag(Config& c, Cursor& at, const Args&, bool negated) {
   tunnel_at(c, at).*Member = !negated;
   return {};
 }
-Lines show_initiate(const Config& c, const Cursor& at) { return line_if(!tunnel_at(c, at).initiate, "no initiate"); }
-Lines show_probe(const Config& c, const Cursor& at) { return line_if(!tunnel_at(c, at).probe, "no probe"); }
-Lines show_shutdown(const Config& c, const Cursor& at) { return line_if(tunnel_at(c, at).shutdown, "shutdown"); }
+Lines show_initiate(const Config& c, const Cursor& at) {
+  return line_if(!tunnel_at(c, at).initiate, "no initiate");
+}
+Lines show_probe(const Config& c, const Cursor& at) {
+  return line_if(!tunnel_at(c, at).probe, "no probe");
+}
+Lines show_shutdown(const Config& c, const Cursor& at) {
+  return line_if(tunnel_at(c, at).shutdown, "shutdown");
+}
 
 Done set_mtu(Config& c, Cursor& at, const Args& a, bool negated) {
   auto& v = tunnel_at(c, at).mtu;
@@ -217,31 +260,135 @@ Lines show_preference(const Config& c, const Cursor& at) {
 }
 
 constexpr Command kTunnel[] = {
-    {.mode = Mode::VpnTunnel, .pattern = "interface WORD", .help = "The tunnel's interface\nName", .apply = set_interface, .render = show_interface, .negatable = true},
-    {.mode = Mode::VpnTunnel, .pattern = "customer-gateway outside-address A.B.C.D", .help = "Our side\nPublic address, as AWS knows it: our IKE identity\nAddress", .apply = set_address<&Tunnel::customer_gateway_outside>, .render = show_our_outside, .negatable = true},
-    {.mode = Mode::VpnTunnel, .pattern = "customer-gateway inside-address A.B.C.D/M", .help = "Our side\nAddress on the tunnel interface\nAddress and prefix length", .apply = set_our_inside, .render = show_our_inside, .negatable = true},
-    {.mode = Mode::VpnTunnel, .pattern = "vpn-gateway outside-address A.B.C.D", .help = "AWS's side\nPublic address\nAddress", .apply = set_address<&Tunnel::vpn_gateway_outside>, .render = show_their_outside, .negatable = true},
-    {.mode = Mode::VpnTunnel, .pattern = "vpn-gateway inside-address A.B.C.D", .help = "AWS's side\nAddress in the tunnel: BGP neighbor and probe target\nAddress", .apply = set_address<&Tunnel::vpn_gateway_inside>, .render = show_their_inside, .negatable = true},
-    {.mode = Mode::VpnTunnel, .pattern = "local-address WORD", .help = "Address of this host that the tunnel uses\nA.B.C.D, or auto: by the route to AWS", .apply = set_local_address, .render = show_local_address, .negatable = true},
-    {.mode = Mode::VpnTunnel, .pattern = "pre-shared-key WORD", .help = "Shared key\nIts name in the secrets file", .apply = set_key, .render = show_key, .negatable = true},
-    {.mode = Mode::VpnTunnel, .pattern = "ike proposal SUITE...", .help = "IKE SA\nAlgorithms, best first\naes256gcm16-prfsha384-ecp384 ...", .apply = set_list<&Tunnel::ike_proposals>, .render = show_ike_proposals, .negatable = true},
-    {.mode = Mode::VpnTunnel, .pattern = "esp proposal SUITE...", .help = "Child SA\nAlgorithms, best first\naes256gcm16-ecp384 ...", .apply = set_list<&Tunnel::esp_proposals>, .render = show_esp_proposals, .negatable = true},
-    {.mode = Mode::VpnTunnel, .pattern = "ike lifetime (900-86400)", .help = "IKE SA\nHard lifetime; rekeyed before\nSeconds", .apply = set_count<&Tunnel::ike_lifetime>, .render = show_ike_lifetime, .negatable = true},
-    {.mode = Mode::VpnTunnel, .pattern = "esp lifetime (60-86400)", .help = "Child SA\nHard lifetime; rekeyed before\nSeconds", .apply = set_count<&Tunnel::child_lifetime>, .render = show_esp_lifetime, .negatable = true},
-    {.mode = Mode::VpnTunnel, .pattern = "dpd interval (1-3600)", .help = "Dead peer detection\nSilence before the peer is asked\nSeconds", .apply = set_count<&Tunnel::dpd_interval>, .render = show_dpd, .negatable = true},
-    {.mode = Mode::VpnTunnel, .pattern = "replay-window (64-2048)", .help = "Anti-replay window\nPackets", .apply = set_count<&Tunnel::replay_window>, .render = show_replay, .negatable = true},
-    {.mode = Mode::VpnTunnel, .pattern = "initiate", .help = "Open the tunnel ourselves (no: wait for the peer)", .apply = set_flag<&Tunnel::initiate>, .render = show_initiate, .negatable = true},
-    {.mode = Mode::VpnTunnel, .pattern = "probe", .help = "ICMP echo through the tunnel (no: never)", .apply = set_flag<&Tunnel::probe>, .render = show_probe, .negatable = true},
-    {.mode = Mode::VpnTunnel, .pattern = "probe interval (20-60000)", .help = "ICMP echo through the tunnel\nPace\nMilliseconds", .apply = set_count<&Tunnel::probe_interval>, .render = show_probe_interval, .negatable = true},
-    {.mode = Mode::VpnTunnel, .pattern = "probe misses (1-100)", .help = "ICMP echo through the tunnel\nUnanswered in a row: the path is dead\nNumber", .apply = set_count<&Tunnel::probe_misses>, .render = show_probe_misses, .negatable = true},
-    {.mode = Mode::VpnTunnel, .pattern = "mtu WORD", .help = "MTU of the interface\n576-9216, or auto: from the negotiated algorithms", .apply = set_mtu, .render = show_mtu, .negatable = true},
-    {.mode = Mode::VpnTunnel, .pattern = "preference (0-4294967295)", .help = "Static routing: the lower is preferred\nNumber", .apply = set_preference, .render = show_preference, .negatable = true},
-    {.mode = Mode::VpnTunnel, .pattern = "shutdown", .help = "Take the tunnel down", .apply = set_flag<&Tunnel::shutdown>, .render = show_shutdown, .negatable = true},
+    {.mode = Mode::VpnTunnel,
+     .pattern = "interface WORD",
+     .help = "The tunnel's interface\nName",
+     .apply = set_interface,
+     .render = show_interface,
+     .negatable = true},
+    {.mode = Mode::VpnTunnel,
+     .pattern = "customer-gateway outside-address A.B.C.D",
+     .help = "Our side\nPublic address, as AWS knows it: our IKE identity\nAddress",
+     .apply = set_address<&Tunnel::customer_gateway_outside>,
+     .render = show_our_outside,
+     .negatable = true},
+    {.mode = Mode::VpnTunnel,
+     .pattern = "customer-gateway inside-address A.B.C.D/M",
+     .help = "Our side\nAddress on the tunnel interface\nAddress and prefix length",
+     .apply = set_our_inside,
+     .render = show_our_inside,
+     .negatable = true},
+    {.mode = Mode::VpnTunnel,
+     .pattern = "vpn-gateway outside-address A.B.C.D",
+     .help = "AWS's side\nPublic address\nAddress",
+     .apply = set_address<&Tunnel::vpn_gateway_outside>,
+     .render = show_their_outside,
+     .negatable = true},
+    {.mode = Mode::VpnTunnel,
+     .pattern = "vpn-gateway inside-address A.B.C.D",
+     .help = "AWS's side\nAddress in the tunnel: BGP neighbor and probe target\nAddress",
+     .apply = set_address<&Tunnel::vpn_gateway_inside>,
+     .render = show_their_inside,
+     .negatable = true},
+    {.mode = Mode::VpnTunnel,
+     .pattern = "local-address WORD",
+     .help = "Address of this host that the tunnel uses\nA.B.C.D, or auto: by the route to AWS",
+     .apply = set_local_address,
+     .render = show_local_address,
+     .negatable = true},
+    {.mode = Mode::VpnTunnel,
+     .pattern = "pre-shared-key WORD",
+     .help = "Shared key\nIts name in the secrets file",
+     .apply = set_key,
+     .render = show_key,
+     .negatable = true},
+    {.mode = Mode::VpnTunnel,
+     .pattern = "ike proposal SUITE...",
+     .help = "IKE SA\nAlgorithms, best first\naes256gcm16-prfsha384-ecp384 ...",
+     .apply = set_list<&Tunnel::ike_proposals>,
+     .render = show_ike_proposals,
+     .negatable = true},
+    {.mode = Mode::VpnTunnel,
+     .pattern = "esp proposal SUITE...",
+     .help = "Child SA\nAlgorithms, best first\naes256gcm16-ecp384 ...",
+     .apply = set_list<&Tunnel::esp_proposals>,
+     .render = show_esp_proposals,
+     .negatable = true},
+    {.mode = Mode::VpnTunnel,
+     .pattern = "ike lifetime (900-86400)",
+     .help = "IKE SA\nHard lifetime; rekeyed before\nSeconds",
+     .apply = set_count<&Tunnel::ike_lifetime>,
+     .render = show_ike_lifetime,
+     .negatable = true},
+    {.mode = Mode::VpnTunnel,
+     .pattern = "esp lifetime (60-86400)",
+     .help = "Child SA\nHard lifetime; rekeyed before\nSeconds",
+     .apply = set_count<&Tunnel::child_lifetime>,
+     .render = show_esp_lifetime,
+     .negatable = true},
+    {.mode = Mode::VpnTunnel,
+     .pattern = "dpd interval (1-3600)",
+     .help = "Dead peer detection\nSilence before the peer is asked\nSeconds",
+     .apply = set_count<&Tunnel::dpd_interval>,
+     .render = show_dpd,
+     .negatable = true},
+    {.mode = Mode::VpnTunnel,
+     .pattern = "replay-window (64-2048)",
+     .help = "Anti-replay window\nPackets",
+     .apply = set_count<&Tunnel::replay_window>,
+     .render = show_replay,
+     .negatable = true},
+    {.mode = Mode::VpnTunnel,
+     .pattern = "initiate",
+     .help = "Open the tunnel ourselves (no: wait for the peer)",
+     .apply = set_flag<&Tunnel::initiate>,
+     .render = show_initiate,
+     .negatable = true},
+    {.mode = Mode::VpnTunnel,
+     .pattern = "probe",
+     .help = "ICMP echo through the tunnel (no: never)",
+     .apply = set_flag<&Tunnel::probe>,
+     .render = show_probe,
+     .negatable = true},
+    {.mode = Mode::VpnTunnel,
+     .pattern = "probe interval (20-60000)",
+     .help = "ICMP echo through the tunnel\nPace\nMilliseconds",
+     .apply = set_count<&Tunnel::probe_interval>,
+     .render = show_probe_interval,
+     .negatable = true},
+    {.mode = Mode::VpnTunnel,
+     .pattern = "probe misses (1-100)",
+     .help = "ICMP echo through the tunnel\nUnanswered in a row: the path is dead\nNumber",
+     .apply = set_count<&Tunnel::probe_misses>,
+     .render = show_probe_misses,
+     .negatable = true},
+    {.mode = Mode::VpnTunnel,
+     .pattern = "mtu WORD",
+     .help = "MTU of the interface\n576-9216, or auto: from the negotiated algorithms",
+     .apply = set_mtu,
+     .render = show_mtu,
+     .negatable = true},
+    {.mode = Mode::VpnTunnel,
+     .pattern = "preference (0-4294967295)",
+     .help = "Static routing: the lower is preferred\nNumber",
+     .apply = set_preference,
+     .render = show_preference,
+     .negatable = true},
+    {.mode = Mode::VpnTunnel,
+     .pattern = "shutdown",
+     .help = "Take the tunnel down",
+     .apply = set_flag<&Tunnel::shutdown>,
+     .render = show_shutdown,
+     .negatable = true},
 };
 
 }  // namespace
 
-std::span<const Command> vpn_rows() { return kVpn; }
-std::span<const Command> tunnel_rows() { return kTunnel; }
+std::span<const Command> vpn_rows() {
+  return kVpn;
+}
+std::span<const Command> tunnel_rows() {
+  return kTunnel;
+}
 
 }  // namespace cgw::config

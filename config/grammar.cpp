@@ -70,7 +70,6 @@ std::vector<Pattern> make_patterns(Mode mode) {
   return out;
 }
 
-
 // The token that takes word i: a Line takes all that is left.
 const Token* token_at(const Pattern& p, std::size_t i) {
   if (i < p.tokens.size()) return &p.tokens[i];
@@ -79,16 +78,19 @@ const Token* token_at(const Pattern& p, std::size_t i) {
 }
 
 // Patterns whose first words fit; a word typed in full, or a value, shuts out those it merely abbreviates.
-std::vector<const Pattern*> candidates(Mode mode, const std::vector<Word>& words, std::size_t count, std::size_t& failed_at) {
+std::vector<const Pattern*> candidates(Mode mode, const std::vector<Word>& words, std::size_t count,
+                                       std::size_t& failed_at) {
   std::vector<const Pattern*> live;
-  for (const auto& p : patterns(mode)) live.push_back(&p);
+  for (const auto& p : patterns(mode))
+    live.push_back(&p);
   for (std::size_t i = 0; i < count; ++i) {
     const auto fit = [&](const Pattern* p) {
       const Token* t = token_at(*p, i);
       return t == nullptr ? Fit::No : fits(*t, words[i].text);
     };
     Fit best = Fit::No;
-    for (const auto* p : live) best = std::max(best, fit(p));
+    for (const auto* p : live)
+      best = std::max(best, fit(p));
     const Fit least = best == Fit::Exact ? Fit::Exact : (best == Fit::No ? Fit::Exact : Fit::Abbreviation);
     std::erase_if(live, [&](const Pattern* p) { return fit(p) < least; });
     if (live.empty()) {
@@ -99,13 +101,16 @@ std::vector<const Pattern*> candidates(Mode mode, const std::vector<Word>& words
   return live;
 }
 
-bool means_no(const std::vector<Word>& words) { return !words.empty() && words[0].text == "no"; }
+bool means_no(const std::vector<Word>& words) {
+  return !words.empty() && words[0].text == "no";
+}
 
 }  // namespace
 
 std::vector<Token> parse_pattern(std::string_view pattern) {
   std::vector<Token> out;
-  for (const Word& w : split(pattern)) out.push_back(parse_token(w.text));
+  for (const Word& w : split(pattern))
+    out.push_back(parse_token(w.text));
   return out;
 }
 
@@ -140,7 +145,8 @@ Fit fits(const Token& t, std::string_view typed) {
 std::vector<Word> split(std::string_view line) {
   std::vector<Word> out;
   constexpr std::string_view kBlank = " \t\r";
-  for (std::size_t at = line.find_first_not_of(kBlank); at != std::string_view::npos; at = line.find_first_not_of(kBlank, at)) {
+  for (std::size_t at = line.find_first_not_of(kBlank); at != std::string_view::npos;
+       at = line.find_first_not_of(kBlank, at)) {
     const auto end = std::min(line.find_first_of(kBlank, at), line.size());
     out.push_back({line.substr(at, end - at), at});
     at = end;
@@ -151,7 +157,8 @@ std::vector<Word> split(std::string_view line) {
 const std::vector<Pattern>& patterns(Mode mode) {
   static const std::map<Mode, std::vector<Pattern>> kAll = [] {
     std::map<Mode, std::vector<Pattern>> all;
-    for (const Mode m : {Mode::Exec, Mode::Config, Mode::Vpn, Mode::VpnTunnel, Mode::Router, Mode::RouterAf}) all[m] = make_patterns(m);
+    for (const Mode m : {Mode::Exec, Mode::Config, Mode::Vpn, Mode::VpnTunnel, Mode::Router, Mode::RouterAf})
+      all[m] = make_patterns(m);
     return all;
   }();
   return kAll.at(mode);
@@ -182,10 +189,12 @@ Result<Match, NoMatch> match(Mode mode, std::string_view line) {
     if (live.empty()) return fail(NoMatch{fmt::format("% Unknown command: {} (it has no 'no' form)", text), 0});
   }
   // Several that differ in what may follow only: the one that needs least.
-  const bool one_word_each = live.size() > 1 && !std::ranges::all_of(live, [&](const Pattern* p) {
-    return p->tokens.size() >= words.size() && fits(p->tokens[words.size() - 1], words.back().text) >= Fit::Value;
-  });
-  if (live.size() > 1 && one_word_each) return fail(NoMatch{fmt::format("% Ambiguous command: {}", text), words.back().column});
+  const bool one_word_each =
+      live.size() > 1 && !std::ranges::all_of(live, [&](const Pattern* p) {
+        return p->tokens.size() >= words.size() && fits(p->tokens[words.size() - 1], words.back().text) >= Fit::Value;
+      });
+  if (live.size() > 1 && one_word_each)
+    return fail(NoMatch{fmt::format("% Ambiguous command: {}", text), words.back().column});
   const Pattern& p = **std::ranges::min_element(live, {}, &Pattern::required);
   m.command = p.command;
   for (std::size_t i = 0; i < words.size(); ++i) {
@@ -231,7 +240,8 @@ std::vector<Completion> complete(Mode mode, std::string_view line) {
     }
   }
   std::vector<Completion> list;
-  for (auto& [word, c] : out) list.push_back(std::move(c));
+  for (auto& [word, c] : out)
+    list.push_back(std::move(c));
   return list;
 }
 

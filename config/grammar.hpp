@@ -12,7 +12,7 @@ namespace cgw::config {
 struct Token {
   enum class Kind : std::uint8_t { Word, Choice, Range, Address, PrefixText, Name, Line };
   Kind kind = Kind::Word;
-  std::string text;                 // of a Word; else the placeholder as help shows it
+  std::string text;                  // of a Word; else the placeholder as help shows it
   std::vector<std::string> choices;  // of a Choice
   std::uint64_t low = 0, high = 0;   // of a Range
   bool optional = false;

@@ -26,7 +26,7 @@ struct Tunnel {
   std::optional<IpAddress> local_address;             // ours as the host knows it; none: by the route to AWS
   std::optional<InterfaceAddress> customer_gateway_inside;
   std::optional<IpAddress> vpn_gateway_inside;
-  std::string pre_shared_key;             // the secret's name
+  std::string pre_shared_key;              // the secret's name
   std::vector<std::string> ike_proposals;  // "aes256gcm16-prfsha384-ecp384"; empty: defaults
   std::vector<std::string> esp_proposals;
   Seconds ike_lifetime{28800}, child_lifetime{3600};
@@ -34,8 +34,8 @@ struct Tunnel {
   std::uint32_t replay_window = 1024;  // 64..2048
   bool initiate = true;
   bool probe = true;
-  Millis probe_interval{100};  // 20..60000
-  unsigned probe_misses = 3;   // 1..100
+  Millis probe_interval{100};        // 20..60000
+  unsigned probe_misses = 3;         // 1..100
   std::optional<std::uint32_t> mtu;  // none: computed from the transform
   std::optional<std::uint32_t> preference;
   bool shutdown = false;
@@ -43,7 +43,7 @@ struct Tunnel {
 };
 
 struct Connection {
-  std::string id;  // "vpn-0123456789abcdef0"
+  std::string id;                         // "vpn-0123456789abcdef0"
   std::string customer_gateway, gateway;  // ids, for show only
   Target target = Target::Vgw;
   Routing routing = Routing::Dynamic;

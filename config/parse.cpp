@@ -20,7 +20,9 @@ Mode outer(Mode m) {
   return Mode::Config;
 }
 
-bool leaves(std::string_view line) { return line == "exit" || line == "exit-address-family" || line == "quit"; }
+bool leaves(std::string_view line) {
+  return line == "exit" || line == "exit-address-family" || line == "quit";
+}
 
 // One file being read: the model so far, where we are in it, and what was wrong.
 class Parser {
@@ -30,7 +32,8 @@ class Parser {
   void line(std::string_view text, unsigned number) {
     const auto words = split(text);
     if (words.empty() || words[0].text.starts_with('!') || words[0].text.starts_with('#')) return;
-    const std::string_view trimmed = text.substr(words[0].column, words.back().column + words.back().text.size() - words[0].column);
+    const std::string_view trimmed =
+        text.substr(words[0].column, words.back().column + words.back().text.size() - words[0].column);
     if (trimmed == "end") {
       at_ = {};
       return;
@@ -45,7 +48,8 @@ class Parser {
     Cursor at = found->cursor;
     const auto& m = found->match;
     // Options come after the words: a value is named by its column as well as the words allow.
-    if (auto done = m.command->apply(config_, at, m.args, m.negated); !done) return wrong(number, words[0].column, done.error());
+    if (auto done = m.command->apply(config_, at, m.args, m.negated); !done)
+      return wrong(number, words[0].column, done.error());
     at_ = at;
     check_suites(m, number, words);
   }
@@ -77,7 +81,8 @@ class Parser {
   }
 
   void check_suites(const Match& m, unsigned number, const std::vector<Word>& words) {
-    const bool ike = m.command->pattern.starts_with("ike proposal"), esp = m.command->pattern.starts_with("esp proposal");
+    const bool ike = m.command->pattern.starts_with("ike proposal"),
+               esp = m.command->pattern.starts_with("esp proposal");
     const auto checker = ike ? suites_.ike : (esp ? suites_.esp : nullptr);
     if (checker == nullptr || m.negated) return;
     for (const auto& suite : m.args) {
@@ -88,7 +93,10 @@ class Parser {
   }
 
   void wrong(unsigned number, std::size_t column, std::string text) {
-    diagnostics_.push_back({.file = std::string(file_), .line = number, .column = static_cast<unsigned>(column + 1), .text = std::move(text)});
+    diagnostics_.push_back({.file = std::string(file_),
+                            .line = number,
+                            .column = static_cast<unsigned>(column + 1),
+                            .text = std::move(text)});
   }
 
   // An interface that the file does not name.

@@ -15,7 +15,8 @@ Result<Secrets, Diagnostics> parse_secrets(std::string_view text, std::string_vi
     if (words.empty() || words[0].text.starts_with('#')) continue;
     if (words.size() != 2) {
       // The line itself is not shown: it holds a key.
-      wrong.push_back({std::string(file), number, 1, fmt::format("a name and a value are expected, {} words are there", words.size())});
+      wrong.push_back({std::string(file), number, 1,
+                       fmt::format("a name and a value are expected, {} words are there", words.size())});
       continue;
     }
     if (!out.emplace(words[0].text, SecretBytes(words[1].text)).second) {
@@ -29,7 +30,8 @@ Result<Secrets, Diagnostics> parse_secrets(std::string_view text, std::string_vi
 std::string render_secrets(const Secrets& s) {
   std::string out = "# Pre-shared keys of cgwd, by the names the configuration refers to. Keep mode 0600.\n";
   for (const auto& [name, value] : s) {
-    out += fmt::format("{} {}\n", name, std::string_view(reinterpret_cast<const char*>(value.view().data()), value.size()));
+    out += fmt::format("{} {}\n", name,
+                       std::string_view(reinterpret_cast<const char*>(value.view().data()), value.size()));
   }
   return out;
 }

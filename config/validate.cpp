@@ -15,7 +15,8 @@ class Validator {
   Validator(const Config& c, const Secrets* secrets) : config_(c), secrets_(secrets) {}
 
   Findings run() {
-    for (const auto& c : config_.connections) connection(c);
+    for (const auto& c : config_.connections)
+      connection(c);
     if (config_.connections.empty()) warn("no vpn connection is configured: there is nothing to do");
     bgp();
     routes();
@@ -28,8 +29,10 @@ class Validator {
 
   void connection(const Connection& c) {
     if (c.tunnels.empty()) error(fmt::format("vpn connection {}: it has no tunnel", c.id));
-    if (c.tunnels.size() == 1) warn(fmt::format("vpn connection {}: one tunnel only; AWS's maintenance will interrupt it", c.id));
-    for (const auto& [number, t] : c.tunnels) tunnel(fmt::format("vpn connection {} tunnel {}", c.id, number), t);
+    if (c.tunnels.size() == 1)
+      warn(fmt::format("vpn connection {}: one tunnel only; AWS's maintenance will interrupt it", c.id));
+    for (const auto& [number, t] : c.tunnels)
+      tunnel(fmt::format("vpn connection {} tunnel {}", c.id, number), t);
   }
 
   void tunnel(const std::string& name, const Tunnel& t) {
@@ -41,15 +44,16 @@ class Validator {
     needs(t.customer_gateway_inside.has_value(), "customer-gateway inside-address A.B.C.D/M");
     needs(!t.pre_shared_key.empty(), "pre-shared-key NAME");
     if (t.vpn_gateway_outside && !outside_.emplace(*t.vpn_gateway_outside, name).second) {
-      error(fmt::format("{}: vpn-gateway outside-address {} is also that of {}", name, t.vpn_gateway_outside->to_string(),
-                        outside_[*t.vpn_gateway_outside]));
+      error(fmt::format("{}: vpn-gateway outside-address {} is also that of {}", name,
+                        t.vpn_gateway_outside->to_string(), outside_[*t.vpn_gateway_outside]));
     }
     if (!interfaces_.emplace(t.interface, name).second) {
       error(fmt::format("{}: interface {} is also that of {}", name, t.interface, interfaces_[t.interface]));
     }
     if (t.vpn_gateway_inside && t.customer_gateway_inside) inside(name, t);
     if (secrets_ != nullptr && !t.pre_shared_key.empty() && !secrets_->contains(t.pre_shared_key)) {
-      error(fmt::format("{}: the secrets file has no '{}': add a line '{} KEY'", name, t.pre_shared_key, t.pre_shared_key));
+      error(fmt::format("{}: the secrets file has no '{}': add a line '{} KEY'", name, t.pre_shared_key,
+                        t.pre_shared_key));
     }
     if (t.child_lifetime >= t.ike_lifetime) {
       warn(fmt::format("{}: esp lifetime is not below ike lifetime; AWS demands it", name));
@@ -60,12 +64,14 @@ class Validator {
     const IpAddress& theirs = *t.vpn_gateway_inside;
     neighbors_.insert(theirs);
     if (!t.customer_gateway_inside->subnet().contains(theirs)) {
-      error(fmt::format("{}: vpn-gateway inside-address {} is not in {}", name, theirs.to_string(), t.customer_gateway_inside->subnet().to_string()));
+      error(fmt::format("{}: vpn-gateway inside-address {} is not in {}", name, theirs.to_string(),
+                        t.customer_gateway_inside->subnet().to_string()));
     }
-    if (t.customer_gateway_inside->address == theirs) error(fmt::format("{}: both inside addresses are {}", name, theirs.to_string()));
+    if (t.customer_gateway_inside->address == theirs)
+      error(fmt::format("{}: both inside addresses are {}", name, theirs.to_string()));
     if (!inside_.emplace(t.customer_gateway_inside->subnet(), name).second) {
-      error(fmt::format("{}: inside subnet {} is also that of {}", name, t.customer_gateway_inside->subnet().to_string(),
-                        inside_[t.customer_gateway_inside->subnet()]));
+      error(fmt::format("{}: inside subnet {} is also that of {}", name,
+                        t.customer_gateway_inside->subnet().to_string(), inside_[t.customer_gateway_inside->subnet()]));
     }
   }
 
@@ -75,10 +81,12 @@ class Validator {
       if (c.routing != Routing::Dynamic) continue;
       dynamic = true;
       for (const auto& [number, t] : c.tunnels) {
-        const bool known = config_.bgp && t.vpn_gateway_inside && config_.bgp->neighbors.contains(*t.vpn_gateway_inside);
+        const bool known =
+            config_.bgp && t.vpn_gateway_inside && config_.bgp->neighbors.contains(*t.vpn_gateway_inside);
         if (!known && t.vpn_gateway_inside) {
-          warn(fmt::format("vpn connection {} tunnel {}: routing is dynamic but no 'neighbor {} remote-as' is configured", c.id, number,
-                           t.vpn_gateway_inside->to_string()));
+          warn(fmt::format(
+              "vpn connection {} tunnel {}: routing is dynamic but no 'neighbor {} remote-as' is configured", c.id,
+              number, t.vpn_gateway_inside->to_string()));
         }
       }
     }
@@ -87,27 +95,32 @@ class Validator {
       if (!neighbors_.contains(address)) {
         error(fmt::format("neighbor {}: it is no tunnel's vpn-gateway inside-address", address.to_string()));
       }
-      if (n.remote_as == config_.bgp->asn) warn(fmt::format("neighbor {}: remote-as is our own AS; AWS speaks eBGP", address.to_string()));
+      if (n.remote_as == config_.bgp->asn)
+        warn(fmt::format("neighbor {}: remote-as is our own AS; AWS speaks eBGP", address.to_string()));
     }
     if (dynamic && config_.bgp->networks.empty()) {
       warn("nothing is announced to AWS: add 'network A.B.C.D/M' under 'address-family ipv4 unicast'");
     }
     if (config_.bgp->networks.size() > 100) {
-      warn(fmt::format("{} networks: a VGW resets the session past 100 prefixes, a TGW past 1000; the rest is held back",
-                       config_.bgp->networks.size()));
+      warn(
+          fmt::format("{} networks: a VGW resets the session past 100 prefixes, a TGW past 1000; the rest is held back",
+                      config_.bgp->networks.size()));
     }
   }
 
   void routes() {
     std::set<std::string> ids;
-    for (const auto& c : config_.connections) ids.insert(c.id);
+    for (const auto& c : config_.connections)
+      ids.insert(c.id);
     std::map<std::string, std::size_t> count;
     for (const auto& r : config_.static_routes) {
       if (r.next_hop && !neighbors_.contains(*r.next_hop)) {
-        error(fmt::format("ip route {} {}: the next hop is no tunnel's vpn-gateway inside-address", r.prefix.to_string(), r.next_hop->to_string()));
+        error(fmt::format("ip route {} {}: the next hop is no tunnel's vpn-gateway inside-address",
+                          r.prefix.to_string(), r.next_hop->to_string()));
       }
       if (!r.next_hop && !ids.contains(r.connection)) {
-        error(fmt::format("ip route {} {}: there is no vpn connection of this name", r.prefix.to_string(), r.connection));
+        error(
+            fmt::format("ip route {} {}: there is no vpn connection of this name", r.prefix.to_string(), r.connection));
       }
       ++count[r.connection];
     }
@@ -127,6 +140,8 @@ class Validator {
 
 }  // namespace
 
-Findings validate(const Config& c, const Secrets* secrets) { return Validator(c, secrets).run(); }
+Findings validate(const Config& c, const Secrets* secrets) {
+  return Validator(c, secrets).run();
+}
 
 }  // namespace cgw::config

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include <fmt/format.h>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -13,7 +14,6 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
-#include <fmt/format.h>
 
 #include "base/overload.hpp"
 
@@ -28,7 +28,9 @@ constexpr std::size_t kReadSize = 65536;
 // Past this the peer has stopped reading; what it is owed is bounded by the tables we announce.
 constexpr std::size_t kMaxOutbox = 64U << 20;
 
-asio::ip::address_v4 v4(const IpAddress& a) { return asio::ip::address_v4(a.v4_value()); }
+asio::ip::address_v4 v4(const IpAddress& a) {
+  return asio::ip::address_v4(a.v4_value());
+}
 
 }  // namespace
 
@@ -72,7 +74,8 @@ void BgpTransport::dispatch(bgp::Event event) {
     const bgp::Event next = std::move(inbox_.front());
     inbox_.pop_front();
     const auto actions = session_.step(std::chrono::steady_clock::now(), next);
-    for (const bgp::Action& a : actions) execute(a);
+    for (const bgp::Action& a : actions)
+      execute(a);
   }
   dispatching_ = false;
   arm();
@@ -142,7 +145,8 @@ void BgpTransport::arm() {
 
 void BgpTransport::shut() {
   shut_ = true;
-  for (const auto id : {bgp::ConnectionId::Outgoing, bgp::ConnectionId::Incoming}) close(id);
+  for (const auto id : {bgp::ConnectionId::Outgoing, bgp::ConnectionId::Incoming})
+    close(id);
   boost::system::error_code ignored;
   acceptor_.close(ignored);
   timer_.cancel();
@@ -156,7 +160,8 @@ Result<void, std::string> BgpTransport::prepare(Tcp::socket& socket) {
   socket.set_option(Tcp::no_delay(true), ec);
   const int fd = socket.native_handle();
   if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface_.c_str(), static_cast<socklen_t>(interface_.size())) < 0 ||
-      setsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, sizeof ttl) < 0 || setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof tos) < 0) {
+      setsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, sizeof ttl) < 0 ||
+      setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof tos) < 0) {
     return fail(fmt::format("{}: {}", interface_, std::strerror(errno)));
   }
   return {};

@@ -24,8 +24,8 @@ class BgpTransport : public std::enable_shared_from_this<BgpTransport> {
   // Actions that are not about sockets.
   using Observer = std::function<void(const bgp::Action&)>;
 
-  BgpTransport(boost::asio::any_io_executor executor, bgp::SessionConfig config, std::string interface,
-               Random& jitter, Observer observe);
+  BgpTransport(boost::asio::any_io_executor executor, bgp::SessionConfig config, std::string interface, Random& jitter,
+               Observer observe);
 
   // Opens the listener on the inside address; the text says why not (the session still dials).
   Result<void, std::string> listen();

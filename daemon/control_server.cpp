@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include <fmt/format.h>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -13,7 +14,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
-#include <fmt/format.h>
 
 namespace cgw {
 namespace asio = boost::asio;
@@ -35,7 +35,9 @@ bool somebody_answers(const std::string& path) {
 }  // namespace
 
 ControlServer::ControlServer(asio::any_io_executor executor, Answer answer)
-    : executor_(executor), answer_(std::move(answer)), acceptor_(executor) {}
+    : executor_(executor),
+      answer_(std::move(answer)),
+      acceptor_(executor) {}
 
 Result<void, std::string> ControlServer::listen(const std::string& run_dir) {
   std::error_code dir_error;
@@ -43,7 +45,8 @@ Result<void, std::string> ControlServer::listen(const std::string& run_dir) {
   path_ = run_dir + "/cgwd.sock";
   if (dir_error) return fail(fmt::format("{}: {}", run_dir, dir_error.message()));
   if (path_.size() > 107) return fail(fmt::format("{}: longer than a socket's name may be (107 octets)", path_));
-  if (somebody_answers(path_)) return fail(fmt::format("{}: another cgwd is running; stop it or use another --run-dir", path_));
+  if (somebody_answers(path_))
+    return fail(fmt::format("{}: another cgwd is running; stop it or use another --run-dir", path_));
   unlink(path_.c_str());
 
   boost::system::error_code ec;

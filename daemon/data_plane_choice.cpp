@@ -5,7 +5,8 @@ namespace cgw {
 Result<ChosenPlane, std::string> choose_data_plane(config::DataPlane wanted, int udp4500) {
   const kernel::Capability c = kernel::probe_capability();
   if (!c.nexthop_objects) {
-    return fail(std::string("this kernel has no nexthop objects (Linux 5.3 or newer is needed), or cgwd lacks CAP_NET_ADMIN"));
+    return fail(
+        std::string("this kernel has no nexthop objects (Linux 5.3 or newer is needed), or cgwd lacks CAP_NET_ADMIN"));
   }
   const bool kernel_fits = c.why_not_kernel.empty();
   if (wanted == config::DataPlane::Kernel && !kernel_fits) {

@@ -19,15 +19,19 @@ constexpr auto kResyncDelay = std::chrono::milliseconds(100);
 constexpr auto kSweepAtLatest = std::chrono::seconds(120);
 constexpr std::uint32_t kFirstIfId = 0x0c670001;
 
-TimePoint now() { return std::chrono::steady_clock::now(); }
+TimePoint now() {
+  return std::chrono::steady_clock::now();
+}
 
 // Stable over restarts and edits of other tunnels (FNV-1a of the name, within our range), so that an
 // interface and its SAs are recognised again.
 kernel::IfId if_id_of(std::string_view interface, const std::set<kernel::IfId>& taken) {
   std::uint32_t h = 2166136261U;
-  for (const char c : interface) h = (h ^ static_cast<unsigned char>(c)) * 16777619U;
+  for (const char c : interface)
+    h = (h ^ static_cast<unsigned char>(c)) * 16777619U;
   kernel::IfId id{kFirstIfId + h % 0xfffe};
-  while (taken.contains(id)) id = kernel::IfId{kFirstIfId + (id.value() - kFirstIfId + 1) % 0xfffe};
+  while (taken.contains(id))
+    id = kernel::IfId{kFirstIfId + (id.value() - kFirstIfId + 1) % 0xfffe};
   return id;
 }
 
@@ -108,7 +112,8 @@ void Gateway::start() {
     if (!ec && !swept_) report(fib_.sweep());
     swept_ = true;
   });
-  for (const auto& t : tunnels_) t->start();
+  for (const auto& t : tunnels_)
+    t->start();
   add_static_routes();
   announce_all();
   clamp_mss();
@@ -140,8 +145,7 @@ void Gateway::make_tunnels() {
   }
 }
 
-std::optional<bgp::SessionConfig> Gateway::session_config(const config::Connection& c,
-                                                          const config::Tunnel& t) const {
+std::optional<bgp::SessionConfig> Gateway::session_config(const config::Connection& c, const config::Tunnel& t) const {
   if (!config().bgp || !t.vpn_gateway_inside || c.routing == config::Routing::Static) return std::nullopt;
   const config::Bgp& b = *config().bgp;
   const auto n = b.neighbors.find(*t.vpn_gateway_inside);
@@ -186,8 +190,10 @@ void Gateway::stop() {
   // With the kernel plane the SAs go on carrying traffic until the next start; the userspace plane ends with us, so
   // the peer is told to use another tunnel.
   const bool tell_peer = plane_->name() == "userspace";
-  for (const auto& t : tunnels_) t->stop(tell_peer);
-  for (auto* timer : {&poll_, &resync_, &sweep_}) timer->cancel();
+  for (const auto& t : tunnels_)
+    t->stop(tell_peer);
+  for (auto* timer : {&poll_, &resync_, &sweep_})
+    timer->cancel();
   boost::system::error_code ignored;
   icmp_ready_.cancel(ignored);
   monitor_ready_.cancel(ignored);
@@ -198,7 +204,9 @@ const Tunnel* Gateway::tunnel_of(rib::ExitId exit) const {
   return n >= 1 && n <= tunnels_.size() ? tunnels_[n - 1].get() : nullptr;
 }
 
-bool Gateway::active(rib::ExitId exit) const { return active_.contains(exit); }
+bool Gateway::active(rib::ExitId exit) const {
+  return active_.contains(exit);
+}
 
 void Gateway::interface_ready(Tunnel& t, const kernel::ExitState& exit) {
   if (stopping_) return;
@@ -210,8 +218,7 @@ void Gateway::judged(Tunnel& t, const health::Judgement& before) {
   if (stopping_) return;
   rib_.set_fitness(t.setup().exit, fitness(t.judgement().verdict));
   publish();
-  const bool was_or_is_down =
-      before.verdict == health::Verdict::Down || t.judgement().verdict == health::Verdict::Down;
+  const bool was_or_is_down = before.verdict == health::Verdict::Down || t.judgement().verdict == health::Verdict::Down;
   if (was_or_is_down) announce_all();
 }
 
@@ -235,8 +242,8 @@ void Gateway::on_bgp(Tunnel& t, const bgp::Action& action) {
       [&](const bgp::EndOfRib&) { end_of_rib(t); },
       [&](const bgp::SessionUp&) {
         end_of_rib_.erase(t.setup().exit);
-        log_.write(Level::Info, t.name(), "BGP session established with " +
-                                              t.setup().config.vpn_gateway_inside->to_string());
+        log_.write(Level::Info, t.name(),
+                   "BGP session established with " + t.setup().config.vpn_gateway_inside->to_string());
       },
       [&](const bgp::SessionDown& d) {
         log_.write(Level::Warning, t.name(), "BGP session lost: " + d.why);
@@ -326,7 +333,8 @@ std::vector<bgp::Advertisement> Gateway::advertisements(const Tunnel& t) const {
     }
   }
   std::vector<bgp::Advertisement> out;
-  for (const Prefix& p : config().bgp->networks) out.push_back({.prefix = p, .med = med, .communities = {}});
+  for (const Prefix& p : config().bgp->networks)
+    out.push_back({.prefix = p, .med = med, .communities = {}});
   return out;
 }
 
@@ -337,7 +345,8 @@ void Gateway::publish() {
   if (before == active_) return;
   const auto names = [&](const std::set<rib::ExitId>& exits) {
     std::vector<std::string> out;
-    for (const auto e : exits) out.push_back(tunnel_of(e)->name());
+    for (const auto e : exits)
+      out.push_back(tunnel_of(e)->name());
     return out.empty() ? std::string("no tunnel (blackhole)") : fmt::format("{}", fmt::join(out, ", "));
   };
   last_change_ = Change{now(), fmt::format("{} -> {}{}", names(before), names(active_), why_moved(before, changes))};
@@ -382,7 +391,8 @@ void Gateway::report(const kernel::FibErrors& errors) {
 
 std::set<rib::ExitId> Gateway::active_exits() const {
   std::set<rib::ExitId> out;
-  for (const auto& g : rib_.groups()) out.insert(g.active.begin(), g.active.end());
+  for (const auto& g : rib_.groups())
+    out.insert(g.active.begin(), g.active.end());
   return out;
 }
 
@@ -406,8 +416,8 @@ void Gateway::wait_icmp() {
     if (ec || stopping_) return;
     for (const auto& reply : icmp_.read()) {
       const Tunnel* t = tunnel_of(rib::ExitId{reply.tunnel});
-      const bool expected = t != nullptr && t->interface() == reply.interface &&
-                            t->setup().config.vpn_gateway_inside == reply.from;
+      const bool expected =
+          t != nullptr && t->interface() == reply.interface && t->setup().config.vpn_gateway_inside == reply.from;
       if (expected) tunnels_[reply.tunnel - 1U]->probe_answered(reply.sequence);
     }
     wait_icmp();
@@ -418,7 +428,8 @@ void Gateway::wait_monitor() {
   monitor_ready_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
                             [this](const boost::system::error_code& ec) {
                               if (ec || stopping_) return;
-                              for (const auto& e : monitor_.read()) kernel_event(e);
+                              for (const auto& e : monitor_.read())
+                                kernel_event(e);
                               wait_monitor();
                             });
 }
@@ -445,7 +456,8 @@ void Gateway::schedule_resync() {
     if (ec) return;
     const auto repaired = fib_.resync();
     if (!repaired) return note(Level::Error, "kernel: " + repaired.error().to_string());
-    if (*repaired > 0) note(Level::Warning, fmt::format("kernel: {} routes or nexthops were gone or changed; repaired", *repaired));
+    if (*repaired > 0)
+      note(Level::Warning, fmt::format("kernel: {} routes or nexthops were gone or changed; repaired", *repaired));
   });
 }
 
@@ -453,7 +465,8 @@ void Gateway::arm_poll() {
   poll_.expires_after(kPoll);
   poll_.async_wait([this](const boost::system::error_code& ec) {
     if (ec || stopping_) return;
-    for (const auto& t : tunnels_) t->poll();
+    for (const auto& t : tunnels_)
+      t->poll();
     follow_the_peer();
     arm_poll();
   });

@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::uint16_t kIkePort = 500;
 constexpr std::uint16_t kNatTPort = 4500;
-constexpr std::size_t kMarker = 4;       // RFC 3948 2.2: four zero octets before an IKE message on 4500
+constexpr std::size_t kMarker = 4;  // RFC 3948 2.2: four zero octets before an IKE message on 4500
 constexpr std::size_t kMaxDatagram = 65535;
 constexpr int kDatagramsPerWakeup = 64;  // then the loop serves others
 
@@ -41,7 +41,9 @@ Result<int, std::string> open_port(std::uint16_t port) {
   return fd;
 }
 
-IpAddress address_of(in_addr a) { return IpAddress::v4(ntohl(a.s_addr)); }
+IpAddress address_of(in_addr a) {
+  return IpAddress::v4(ntohl(a.s_addr));
+}
 
 struct Datagram {
   Endpoint local, remote;
@@ -107,7 +109,11 @@ Result<IkeEndpoint, std::string> IkeEndpoint::open(boost::asio::any_io_executor 
 }
 
 IkeEndpoint::IkeEndpoint(boost::asio::any_io_executor executor, int fd500, int fd4500)
-    : fd500_(fd500), fd4500_(fd4500), udp500_(executor, fd500), udp4500_(executor, fd4500), relay_(executor) {}
+    : fd500_(fd500),
+      fd4500_(fd4500),
+      udp500_(executor, fd500),
+      udp4500_(executor, fd4500),
+      relay_(executor) {}
 
 void IkeEndpoint::start(Receive receive, int relay_fd) {
   receive_ = std::move(receive);
@@ -126,8 +132,12 @@ void IkeEndpoint::wait(boost::asio::posix::stream_descriptor& from, void (IkeEnd
                   });
 }
 
-void IkeEndpoint::read_500(int fd) { read_socket(fd, kIkePort); }
-void IkeEndpoint::read_4500(int fd) { read_socket(fd, kNatTPort); }
+void IkeEndpoint::read_500(int fd) {
+  read_socket(fd, kIkePort);
+}
+void IkeEndpoint::read_4500(int fd) {
+  read_socket(fd, kNatTPort);
+}
 
 void IkeEndpoint::read_socket(int fd, std::uint16_t port) {
   std::array<std::uint8_t, kMaxDatagram> buffer;

@@ -56,14 +56,18 @@ constexpr config::SuiteChecker kSuites{fault<ipsec::parse_ike_suite>, fault<ipse
 
 // Algorithms that are configured but weak.
 void warn_of_weak(const config::Config& c, config::Diagnostics& warnings) {
-  const auto warn = [&](const config::Connection& connection, unsigned tunnel, const std::string& suite, const std::string& why) {
+  const auto warn = [&](const config::Connection& connection, unsigned tunnel, const std::string& suite,
+                        const std::string& why) {
     if (why.empty()) return;
-    warnings.push_back({.text = fmt::format("warning: vpn connection {} tunnel {}: {}: {}", connection.id, tunnel, suite, why)});
+    warnings.push_back(
+        {.text = fmt::format("warning: vpn connection {} tunnel {}: {}: {}", connection.id, tunnel, suite, why)});
   };
   for (const auto& connection : c.connections) {
     for (const auto& [number, t] : connection.tunnels) {
-      for (const auto& s : t.ike_proposals) warn(connection, number, s, ipsec::weakness(*ipsec::parse_ike_suite(s)));
-      for (const auto& s : t.esp_proposals) warn(connection, number, s, ipsec::weakness(*ipsec::parse_esp_suite(s)));
+      for (const auto& s : t.ike_proposals)
+        warn(connection, number, s, ipsec::weakness(*ipsec::parse_ike_suite(s)));
+      for (const auto& s : t.esp_proposals)
+        warn(connection, number, s, ipsec::weakness(*ipsec::parse_esp_suite(s)));
     }
   }
 }
@@ -96,7 +100,8 @@ Result<Loaded, Diagnostics> load(const std::string& config_file) {
   if (!findings.errors.empty()) return fail(std::move(findings.errors));
   out.warnings = std::move(findings.warnings);
   warn_of_weak(out.config, out.warnings);
-  for (auto& d : out.warnings) d.file = config_file;
+  for (auto& d : out.warnings)
+    d.file = config_file;
   return out;
 }
 

@@ -31,8 +31,8 @@ void Log::write(Level level, std::string_view who, std::string_view text) {
   }
   std::string line;
   if (lost_ > 0) {
-    line = fmt::format("{} {:<7} cgwd: {} lines were lost: the log's reader was too slow\n",
-                       timestamp(), to_string(Level::Warning), lost_);
+    line = fmt::format("{} {:<7} cgwd: {} lines were lost: the log's reader was too slow\n", timestamp(),
+                       to_string(Level::Warning), lost_);
     lost_ = 0;
   }
   line += fmt::format("{} {:<7} {}: {}\n", timestamp(), to_string(level), who, text);

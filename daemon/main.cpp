@@ -6,11 +6,11 @@
 #include <exception>
 #include <memory>
 
+#include <fmt/format.h>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
-#include <fmt/format.h>
 
 #include "daemon/control_server.hpp"
 #include "daemon/gateway.hpp"
@@ -27,7 +27,9 @@ using namespace cgw;
 
 enum Exit { kOk = 0, kFailed = 1, kBadConfiguration = 2 };
 
-void complain(std::string_view text) { fmt::print(stderr, "cgwd: {}\n", text); }
+void complain(std::string_view text) {
+  fmt::print(stderr, "cgwd: {}\n", text);
+}
 
 // Keys live in this process: no core dump, no reading of its memory by others.
 void keep_secrets() {
@@ -52,7 +54,8 @@ Exit run(const Options& options, Loaded loaded) {
   std::signal(SIGPIPE, SIG_IGN);
   Log log(options.log_level);
   boost::asio::io_context io(1);
-  for (const auto& w : loaded.warnings) log.write(Level::Warning, "cgwd", w.to_string());
+  for (const auto& w : loaded.warnings)
+    log.write(Level::Warning, "cgwd", w.to_string());
 
   std::unique_ptr<Gateway> gateway;
   ControlServer control(io.get_executor(), [&](std::string_view request) { return answer(*gateway, request); });
@@ -87,11 +90,13 @@ Exit run(const Options& options, Loaded loaded) {
 Exit load_and(const Options& options) {
   auto loaded = load(options.config_file);
   if (!loaded) {
-    for (const auto& d : loaded.error()) fmt::print(stderr, "{}\n", d.to_string());
+    for (const auto& d : loaded.error())
+      fmt::print(stderr, "{}\n", d.to_string());
     return kBadConfiguration;
   }
   if (options.job == Options::Job::Run) return run(options, std::move(*loaded));
-  for (const auto& w : loaded->warnings) fmt::print(stderr, "{}\n", w.to_string());
+  for (const auto& w : loaded->warnings)
+    fmt::print(stderr, "{}\n", w.to_string());
   fmt::print("{}: no errors\n", options.config_file);
   return kOk;
 }

@@ -1,8 +1,8 @@
 #include "daemon/state_tree.hpp"
 
+#include <fmt/format.h>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <fmt/format.h>
 
 #include "config/config.hpp"
 #include "daemon/version.hpp"
@@ -11,14 +11,26 @@ namespace cgw {
 namespace json = boost::json;
 namespace {
 
-TimePoint now() { return std::chrono::steady_clock::now(); }
+TimePoint now() {
+  return std::chrono::steady_clock::now();
+}
 
-std::int64_t msec(Duration d) { return std::chrono::duration_cast<Millis>(d).count(); }
-std::int64_t since(TimePoint at) { return msec(now() - at); }
-json::value since(std::optional<TimePoint> at) { return at ? json::value(since(*at)) : json::value(nullptr); }
-json::value until(std::optional<TimePoint> at) { return at ? json::value(msec(*at - now())) : json::value(nullptr); }
+std::int64_t msec(Duration d) {
+  return std::chrono::duration_cast<Millis>(d).count();
+}
+std::int64_t since(TimePoint at) {
+  return msec(now() - at);
+}
+json::value since(std::optional<TimePoint> at) {
+  return at ? json::value(since(*at)) : json::value(nullptr);
+}
+json::value until(std::optional<TimePoint> at) {
+  return at ? json::value(msec(*at - now())) : json::value(nullptr);
+}
 
-std::string text(const std::optional<IpAddress>& a) { return a ? a->to_string() : std::string(); }
+std::string text(const std::optional<IpAddress>& a) {
+  return a ? a->to_string() : std::string();
+}
 
 // FRR's words: hh:mm:ss, then 1d02h03m, then 01w2d03h.
 std::string frr_uptime(Duration d) {
@@ -93,7 +105,8 @@ json::object bgp_tree(const Tunnel& t) {
 json::object tunnel_tree(const Gateway& g, const Tunnel& t) {
   const auto& c = t.setup().config;
   json::object drops;
-  for (const auto& [reason, n] : t.counters().drops) drops[reason] = n;
+  for (const auto& [reason, n] : t.counters().drops)
+    drops[reason] = n;
   return {{"tunnel", c.number},
           {"interface", c.interface},
           {"outsideAddress", text(c.vpn_gateway_outside)},
@@ -160,8 +173,8 @@ json::object peer_tree(const Gateway& g, const Tunnel& t, const config::Neighbor
                     {"connectionsDropped", s.dropped_count}};
   if (s.established) {
     const auto wall = std::chrono::system_clock::now() - (now() - *s.established);
-    peer["peerUptimeEstablishedEpoch"] = std::chrono::system_clock::to_time_t(
-        std::chrono::time_point_cast<std::chrono::system_clock::duration>(wall));
+    peer["peerUptimeEstablishedEpoch"] =
+        std::chrono::system_clock::to_time_t(std::chrono::time_point_cast<std::chrono::system_clock::duration>(wall));
   }
   peer["desc"] = n.description.empty() ? t.name() : n.description;
   peer["idType"] = "ipv4";
@@ -169,15 +182,22 @@ json::object peer_tree(const Gateway& g, const Tunnel& t, const config::Neighbor
 }
 
 json::object idle_peer_tree(const Gateway& g, const config::Neighbor& n) {
-  json::object peer{{"remoteAs", n.remote_as},   {"localAs", g.config().bgp->asn},
-                    {"version", 4},              {"msgRcvd", 0},
-                    {"msgSent", 0},              {"tableVersion", 0},
-                    {"outq", 0},                 {"inq", 0},
-                    {"peerUptime", "never"},     {"peerUptimeMsec", 0},
-                    {"pfxRcd", 0},               {"pfxSnt", 0},
+  json::object peer{{"remoteAs", n.remote_as},
+                    {"localAs", g.config().bgp->asn},
+                    {"version", 4},
+                    {"msgRcvd", 0},
+                    {"msgSent", 0},
+                    {"tableVersion", 0},
+                    {"outq", 0},
+                    {"inq", 0},
+                    {"peerUptime", "never"},
+                    {"peerUptimeMsec", 0},
+                    {"pfxRcd", 0},
+                    {"pfxSnt", 0},
                     {"state", n.shutdown ? "Idle (Admin)" : "Idle"},
                     {"peerState", n.shutdown ? "Admin" : "OK"},
-                    {"connectionsEstablished", 0}, {"connectionsDropped", 0}};
+                    {"connectionsEstablished", 0},
+                    {"connectionsDropped", 0}};
   if (!n.description.empty()) peer["desc"] = n.description;
   peer["idType"] = "ipv4";
   return peer;
@@ -223,23 +243,34 @@ json::object route_entry(const Gateway& g, const rib::RouteView& v, const rib::C
 
 json::object blackhole_entry(const rib::RouteView& v) {
   json::object hop{{"unreachable", true}, {"blackhole", true}, {"active", true}, {"fib", true}};
-  return {{"prefix", v.prefix.to_string()}, {"prefixLen", v.prefix.length},
-          {"protocol", "static"},           {"vrfName", "default"},
-          {"selected", true},               {"destSelected", true},
-          {"distance", 255},                {"metric", 0},
-          {"installed", true},              {"blackhole", true},
-          {"uptime", "never"},              {"nexthops", json::array{std::move(hop)}}};
+  return {{"prefix", v.prefix.to_string()},
+          {"prefixLen", v.prefix.length},
+          {"protocol", "static"},
+          {"vrfName", "default"},
+          {"selected", true},
+          {"destSelected", true},
+          {"distance", 255},
+          {"metric", 0},
+          {"installed", true},
+          {"blackhole", true},
+          {"uptime", "never"},
+          {"nexthops", json::array{std::move(hop)}}};
 }
 
 json::object connected_entry(const Tunnel& t) {
   const Prefix p = t.setup().config.customer_gateway_inside->subnet();
-  json::object hop{{"fib", true}, {"directlyConnected", true},
-                   {"interfaceName", t.setup().config.interface}, {"active", true}};
-  return {{"prefix", p.to_string()}, {"prefixLen", p.length},
-          {"protocol", "connected"}, {"vrfName", "default"},
-          {"selected", true},        {"destSelected", true},
-          {"distance", 0},           {"metric", 0},
-          {"installed", true},       {"uptime", frr_uptime(now() - t.judgement().since)},
+  json::object hop{
+      {"fib", true}, {"directlyConnected", true}, {"interfaceName", t.setup().config.interface}, {"active", true}};
+  return {{"prefix", p.to_string()},
+          {"prefixLen", p.length},
+          {"protocol", "connected"},
+          {"vrfName", "default"},
+          {"selected", true},
+          {"destSelected", true},
+          {"distance", 0},
+          {"metric", 0},
+          {"installed", true},
+          {"uptime", frr_uptime(now() - t.judgement().since)},
           {"nexthops", json::array{std::move(hop)}}};
 }
 
@@ -247,7 +278,8 @@ json::object connected_entry(const Tunnel& t) {
 
 json::value show_vpn(const Gateway& g) {
   json::array connections;
-  for (const auto& c : g.config().connections) connections.push_back(connection_tree(g, c));
+  for (const auto& c : g.config().connections)
+    connections.push_back(connection_tree(g, c));
   json::value last = nullptr;
   if (g.last_change()) last = json::object{{"agoMsec", since(g.last_change()->at)}, {"text", g.last_change()->text}};
   return json::object{{"hostname", g.config().hostname},
@@ -296,16 +328,21 @@ json::value show_ip_route(const Gateway& g) {
   }
   for (const auto& v : g.rib().view()) {
     json::array entries;
-    for (const auto& c : v.candidates) entries.push_back(route_entry(g, v, c));
+    for (const auto& c : v.candidates)
+      entries.push_back(route_entry(g, v, c));
     if (v.blackhole) entries.push_back(blackhole_entry(v));
     out[v.prefix.to_string()] = std::move(entries);
   }
   return out;
 }
 
-json::value show_running_config(const Gateway& g) { return json::object{{"text", config::render(g.config())}}; }
+json::value show_running_config(const Gateway& g) {
+  return json::object{{"text", config::render(g.config())}};
+}
 
-json::value show_version() { return json::object{{"name", "cgwd"}, {"version", kVersion}}; }
+json::value show_version() {
+  return json::object{{"name", "cgwd"}, {"version", kVersion}};
+}
 
 Result<json::value, std::string> show(const Gateway& g, std::string_view request) {
   if (request == "show vpn") return show_vpn(g);

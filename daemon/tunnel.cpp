@@ -9,7 +9,9 @@ namespace {
 
 constexpr auto kStartRetry = std::chrono::seconds(1);
 
-TimePoint now() { return std::chrono::steady_clock::now(); }
+TimePoint now() {
+  return std::chrono::steady_clock::now();
+}
 
 health::ProbeConfig probe_config(const config::Tunnel& t) {
   health::ProbeConfig c;
@@ -97,8 +99,7 @@ Result<void, std::string> Tunnel::prepare_interface() {
     const auto suite = suites(t.esp_proposals, ipsec::default_esp_proposals(), ipsec::parse_esp_suite).front();
     mtu_ = t.mtu.value_or(ipsec::tunnel_mtu(link_mtu_, false, true, suite));
   }
-  const auto configured =
-      equipment_.links.configure(*index, *t.customer_gateway_inside, *t.vpn_gateway_inside, mtu_);
+  const auto configured = equipment_.links.configure(*index, *t.customer_gateway_inside, *t.vpn_gateway_inside, mtu_);
   if (!configured) return fail("interface " + t.interface + ": " + configured.error().to_string());
   interface_ = *index;
   link_up_ = true;
@@ -149,7 +150,8 @@ void Tunnel::receive(ipsec::Received datagram) {
 
 void Tunnel::step_ike(const ipsec::Event& event) {
   const auto actions = ike_->step(now(), event);
-  for (const auto& action : actions) obey(action);
+  for (const auto& action : actions)
+    obey(action);
   arm();
 }
 
@@ -186,8 +188,8 @@ void Tunnel::child_ready(const ipsec::ChildSa& sa) {
 
 // MTU and MSS follow from what was negotiated (AWS names no PMTUD, so nothing else would tell).
 void Tunnel::adopt_transform(const ipsec::ChildSa& sa) {
-  const auto mtu = setup_.config.mtu.value_or(
-      ipsec::tunnel_mtu(link_mtu_, !sa.remote.address.is_v4(), sa.udp_encap, sa.suite));
+  const auto mtu =
+      setup_.config.mtu.value_or(ipsec::tunnel_mtu(link_mtu_, !sa.remote.address.is_v4(), sa.udp_encap, sa.suite));
   if (mtu == mtu_ || !interface_) return;
   mtu_ = mtu;
   if (const auto ok = equipment_.links.set_mtu(*interface_, mtu); !ok) complain(ok.error());
@@ -320,7 +322,9 @@ void Tunnel::link_changed(const kernel::LinkState& link, bool gone) {
   judge();
 }
 
-void Tunnel::complain(const kernel::KernelError& e) { note(Level::Error, e.to_string()); }
+void Tunnel::complain(const kernel::KernelError& e) {
+  note(Level::Error, e.to_string());
+}
 
 void Tunnel::say_once(std::string text) {
   if (text == said_) return;

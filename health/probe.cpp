@@ -8,7 +8,9 @@ namespace {
 
 constexpr std::uint32_t kDoubt = 6;
 
-double ms(Duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
+double ms(Duration d) {
+  return std::chrono::duration<double, std::milli>(d).count();
+}
 
 }  // namespace
 
@@ -80,7 +82,9 @@ void Prober::record(bool answered) {
 }
 
 // A path that is dead anyway is not asked more often than the configuration says.
-bool Prober::doubtful() const { return missed_ > 0 && missed_ < kDoubt; }
+bool Prober::doubtful() const {
+  return missed_ > 0 && missed_ < kDoubt;
+}
 
 std::uint32_t Prober::other_losses() const {
   const auto lost = static_cast<std::uint32_t>(std::ranges::count(results_, false));
@@ -97,7 +101,9 @@ std::optional<Millis> Prober::rtt() const {
   if (!last_rtt_) return std::nullopt;
   return Millis(static_cast<Millis::rep>(*last_rtt_));
 }
-std::optional<double> Prober::srtt_ms() const { return srtt_; }
+std::optional<double> Prober::srtt_ms() const {
+  return srtt_;
+}
 
 double Prober::loss() const {
   if (results_.empty()) return 0;

@@ -61,7 +61,7 @@ class Prober {
 
   std::deque<Outstanding> outstanding_;
   std::deque<Outstanding> late_;  // timed out; an answer may still come
-  std::deque<bool> results_;  // true: answered
+  std::deque<bool> results_;      // true: answered
   std::uint32_t missed_ = 0;
   std::optional<double> srtt_, rttvar_, last_rtt_;  // ms
 };

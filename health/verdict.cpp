@@ -80,8 +80,8 @@ const Judgement& TunnelHealth::update(TimePoint now, const Evidence& e) {
     const Millis wait = penalty(now) > kSuppress ? parameters_.stable_max : parameters_.stable;
     if (!stable_at_) stable_at_ = now + wait;
     if (now < *stable_at_) {
-      current_.reason = fmt::format("good again; serves after {:.1f} s without a fault",
-                                    std::chrono::duration<double>(wait).count());
+      current_.reason =
+          fmt::format("good again; serves after {:.1f} s without a fault", std::chrono::duration<double>(wait).count());
       return current_;
     }
   }

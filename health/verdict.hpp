@@ -14,10 +14,10 @@ std::string_view to_string(Verdict v);
 
 // What is known of a tunnel at one moment.
 struct Evidence {
-  bool child_sa = false;          // an installed Child SA
-  std::string ike_reason;         // why there is none ("AUTHENTICATION_FAILED ...")
-  bool link_up = true;            // the interface exists and is up
-  bool probing = true;            // probes are configured and sent
+  bool child_sa = false;             // an installed Child SA
+  std::string ike_reason;            // why there is none ("AUTHENTICATION_FAILED ...")
+  bool link_up = true;               // the interface exists and is up
+  bool probing = true;               // probes are configured and sent
   bool probe_ever_answered = false;  // since the Child SA came up for the first time
   std::uint32_t probes_missed = 0;   // in a row, unanswered past their timeout
   std::optional<Millis> rtt;         // of the last answer
@@ -29,9 +29,9 @@ struct Evidence {
 };
 
 struct Parameters {
-  std::uint32_t misses = 3;       // in a row: down (one or two more on a path that loses packets anyway)
-  double degraded_loss = 0.2;     // share in the window: degraded
-  Millis stable{10000};           // good evidence for this long before a tunnel that was down serves again
+  std::uint32_t misses = 3;    // in a row: down (one or two more on a path that loses packets anyway)
+  double degraded_loss = 0.2;  // share in the window: degraded
+  Millis stable{10000};        // good evidence for this long before a tunnel that was down serves again
   // Flaps: each fall adds 1000 penalty, halved every 60 s; over 3000 `stable` is stretched to `stable_max`.
   Millis stable_max{60000};
 };

@@ -39,7 +39,9 @@ const IntegRow* row_of(Integ i) {
   const auto it = std::ranges::find(kInteg, i, &IntegRow::integ);
   return it == kInteg.end() ? nullptr : it;
 }
-const IntegRow& row_of(Prf p) { return *std::ranges::find(kInteg, p, &IntegRow::prf); }
+const IntegRow& row_of(Prf p) {
+  return *std::ranges::find(kInteg, p, &IntegRow::prf);
+}
 
 // What the words of a suite say, before it is known whether it is IKE's or ESP's.
 struct Words {
@@ -82,10 +84,11 @@ Result<Words, std::string> read_words(std::string_view text) {
     const auto dash = std::min(text.find('-', from), text.size());
     const auto word = text.substr(from, dash - from);
     if (!take_word(word, w)) {
-      return fail(fmt::format("'{}' in '{}': allowed once each are aes128, aes256, aes128gcm16, aes256gcm16; sha1, sha256, "
-                              "sha384, sha512; prfsha1, prfsha256, prfsha384, prfsha512; modp2048, modp3072, modp4096, "
-                              "ecp256, ecp384, ecp521; esn",
-                              word, text));
+      return fail(
+          fmt::format("'{}' in '{}': allowed once each are aes128, aes256, aes128gcm16, aes256gcm16; sha1, sha256, "
+                      "sha384, sha512; prfsha1, prfsha256, prfsha384, prfsha512; modp2048, modp3072, modp4096, "
+                      "ecp256, ecp384, ecp521; esn",
+                      word, text));
     }
     from = dash + 1;
   }
@@ -105,13 +108,18 @@ std::string cipher_word(Encr e, std::uint16_t bits) {
 
 }  // namespace
 
-IkeProposals default_ike_proposals() { return {IkeSuite{}, IkeSuite{.dh = DhGroup::Ecp256}}; }
-EspProposals default_esp_proposals() { return {EspSuite{}, EspSuite{.dh = DhGroup::Ecp256}}; }
+IkeProposals default_ike_proposals() {
+  return {IkeSuite{}, IkeSuite{.dh = DhGroup::Ecp256}};
+}
+EspProposals default_esp_proposals() {
+  return {EspSuite{}, EspSuite{.dh = DhGroup::Ecp256}};
+}
 
 Result<IkeSuite, std::string> parse_ike_suite(std::string_view text) {
   CGW_TRY(const Words w, read_words(text));
   if (w.esn) return fail(fmt::format("'{}': esn is a word of ESP proposals", text));
-  if (w.dh == DhGroup::None) return fail(fmt::format("'{}' names no Diffie-Hellman group (ecp384, modp2048, ...)", text));
+  if (w.dh == DhGroup::None)
+    return fail(fmt::format("'{}' names no Diffie-Hellman group (ecp384, modp2048, ...)", text));
   const IntegRow* prf = w.prf != nullptr ? w.prf : w.integ;
   if (prf == nullptr) return fail(fmt::format("'{}' names no PRF (prfsha384, ...)", text));
   IkeSuite s;
@@ -189,16 +197,22 @@ std::size_t icv_octets(Encr e, Integ i) {
   const auto* r = row_of(i);
   return r == nullptr ? 0 : r->icv;
 }
-std::size_t iv_octets(Encr e) { return e == Encr::AesGcm16 ? 8 : 16; }
-std::size_t prf_octets(Prf p) { return row_of(p).key; }
+std::size_t iv_octets(Encr e) {
+  return e == Encr::AesGcm16 ? 8 : 16;
+}
+std::size_t prf_octets(Prf p) {
+  return row_of(p).key;
+}
 
 std::string weakness(const IkeSuite& s) {
-  if (s.prf == Prf::HmacSha1 || s.integ == Integ::HmacSha1_96) return "SHA-1 is deprecated; AWS's tunnel options allow SHA2-256 to SHA2-512";
+  if (s.prf == Prf::HmacSha1 || s.integ == Integ::HmacSha1_96)
+    return "SHA-1 is deprecated; AWS's tunnel options allow SHA2-256 to SHA2-512";
   return {};
 }
 std::string weakness(const EspSuite& s) {
   if (s.integ == Integ::HmacSha1_96) return "SHA-1 is deprecated; AWS's tunnel options allow AES256-GCM-16";
-  if (s.dh == DhGroup::None) return "rekeys without Diffie-Hellman; AWS always demands a group (phase 2 DH group numbers)";
+  if (s.dh == DhGroup::None)
+    return "rekeys without Diffie-Hellman; AWS always demands a group (phase 2 DH group numbers)";
   return {};
 }
 

@@ -29,7 +29,9 @@ Identity Identity::of(const IpAddress& a) {
   return {a.is_v4() ? Type::Ipv4 : Type::Ipv6, {a.bytes().begin(), a.bytes().end()}};
 }
 
-Identity Identity::fqdn(std::string_view name) { return {Type::Fqdn, {name.begin(), name.end()}}; }
+Identity Identity::fqdn(std::string_view name) {
+  return {Type::Fqdn, {name.begin(), name.end()}};
+}
 
 std::string Identity::to_string() const {
   const auto address = IpAddress::from_bytes(data);
@@ -42,19 +44,23 @@ std::string explain(NotifyType t, const PeerConfig& config) {
   switch (t) {
     case NotifyType::NoProposalChosen: {
       std::vector<std::string> ike, esp;
-      for (const auto& s : config.ike) ike.push_back(ipsec::to_string(s));
-      for (const auto& s : config.esp) esp.push_back(ipsec::to_string(s));
-      return fmt::format("the peer accepts none of our proposals ({}): 'ike proposal' {}, 'esp proposal' {}; compare them with the "
-                         "tunnel options in AWS",
-                         name, fmt::join(ike, " "), fmt::join(esp, " "));
+      for (const auto& s : config.ike)
+        ike.push_back(ipsec::to_string(s));
+      for (const auto& s : config.esp)
+        esp.push_back(ipsec::to_string(s));
+      return fmt::format(
+          "the peer accepts none of our proposals ({}): 'ike proposal' {}, 'esp proposal' {}; compare them with the "
+          "tunnel options in AWS",
+          name, fmt::join(ike, " "), fmt::join(esp, " "));
     }
     case NotifyType::AuthenticationFailed:
-      return fmt::format("the peer refuses our authentication ({}): wrong pre-shared key, or it does not know us as {}", name,
-                         config.local_id.to_string());
+      return fmt::format("the peer refuses our authentication ({}): wrong pre-shared key, or it does not know us as {}",
+                         name, config.local_id.to_string());
     case NotifyType::TsUnacceptable:
-      return fmt::format("the peer refuses the traffic selectors 0.0.0.0/0 both ways ({}): the connection's network CIDRs in AWS must "
-                         "be 0.0.0.0/0",
-                         name);
+      return fmt::format(
+          "the peer refuses the traffic selectors 0.0.0.0/0 both ways ({}): the connection's network CIDRs in AWS must "
+          "be 0.0.0.0/0",
+          name);
     default: return "the peer answers " + name;
   }
 }
@@ -126,7 +132,8 @@ void IkePeer::Impl::on_auth_response(Context& cx, IkeSa& sa, const Payloads& pay
     return std::nullopt;
   }();
   const bool authenticated = ipsec::find(payloads, PayloadType::Auth) != nullptr;
-  if (!authenticated) return failed(cx, sa, error ? explain(error->type, config) : "IKE_AUTH was answered without AUTH", true);
+  if (!authenticated)
+    return failed(cx, sa, error ? explain(error->type, config) : "IKE_AUTH was answered without AUTH", true);
   std::string why;
   if (!peer_is_who_it_should_be(cx, sa, payloads, why)) {
     send_request(cx, sa, Exchange::Informational, Request{.task = {TaskKind::DeleteIke}},
@@ -143,7 +150,8 @@ void IkePeer::Impl::on_auth_response(Context& cx, IkeSa& sa, const Payloads& pay
   const auto* sa_payload = ipsec::find(payloads, PayloadType::Sa);
   const auto* ts_i = ipsec::find(payloads, PayloadType::TsI);
   const auto* ts_r = ipsec::find(payloads, PayloadType::TsR);
-  if (sa_payload == nullptr || ts_i == nullptr || ts_r == nullptr) return give_up("IKE_AUTH was answered without a Child SA");
+  if (sa_payload == nullptr || ts_i == nullptr || ts_r == nullptr)
+    return give_up("IKE_AUTH was answered without a Child SA");
   const auto proposals = parse_sa(sa_payload->body);
   const auto local = parse_ts(ts_i->body);
   const auto remote = parse_ts(ts_r->body);
@@ -153,7 +161,8 @@ void IkePeer::Impl::on_auth_response(Context& cx, IkeSa& sa, const Payloads& pay
   const auto remote_ts = narrow(*remote, any_ipv4());
   Reader spi(chosen ? Bytes(chosen->spi) : Bytes());
   const Spi spi_out{spi.u32()};
-  if (!chosen || !local_ts || !remote_ts || !spi.done()) return give_up("the Child SA in IKE_AUTH is not what we proposed");
+  if (!chosen || !local_ts || !remote_ts || !spi.done())
+    return give_up("the Child SA in IKE_AUTH is not what we proposed");
   EspSuite suite = chosen->suite;
   suite.dh = DhGroup::None;
   auto keys = derive_child_keys(sa.suite.prf, suite, sa.keys.d.view(), {}, sa.ni, sa.nr);
@@ -190,7 +199,8 @@ void IkePeer::Impl::on_auth_request(Context& cx, IkeSa& sa, const Payloads& payl
   }
   const auto remote_ts = narrow(*theirs, any_ipv4());
   const auto local_ts = narrow(*ours, any_ipv4());
-  if (!remote_ts || !local_ts) return refuse(NotifyType::TsUnacceptable, "the peer's traffic selectors are no IPv4 ranges");
+  if (!remote_ts || !local_ts)
+    return refuse(NotifyType::TsUnacceptable, "the peer's traffic selectors are no IPv4 ranges");
 
   EspSuite suite = chosen->suite;
   suite.dh = DhGroup::None;
@@ -231,11 +241,13 @@ void IkePeer::Impl::established(Context& cx, IkeSa& sa) {
   backoff = {};
   said.clear();
   status.last_error.clear();
-  moved_why = fmt::format("{} with {}, {}", sa.initiator ? "initiated" : "accepted", sa.remote.to_string(), ipsec::to_string(sa.suite));
+  moved_why = fmt::format("{} with {}, {}", sa.initiator ? "initiated" : "accepted", sa.remote.to_string(),
+                          ipsec::to_string(sa.suite));
   note(cx, Level::Info,
        fmt::format("IKE SA {:016x}_i {:016x}_r established with {} ({}{})", sa.spi_i, sa.spi_r, sa.remote.to_string(),
                    ipsec::to_string(sa.suite),
-                   sa.nat_local && !sa.forced_encap ? ", a NAT is in front of us" : (sa.nat_remote ? ", a NAT is in front of the peer" : "")));
+                   sa.nat_local && !sa.forced_encap ? ", a NAT is in front of us"
+                                                    : (sa.nat_remote ? ", a NAT is in front of the peer" : "")));
   pump(cx, sa);
 }
 

@@ -48,9 +48,13 @@ Child IkePeer::Impl::make_child(Context& cx, const IkeSa& sa, const EspSuite& su
   return c;
 }
 
-void IkePeer::Impl::install_inbound(Context& cx, const Child& c) { cx.out.push_back(InstallInbound{c.sa}); }
+void IkePeer::Impl::install_inbound(Context& cx, const Child& c) {
+  cx.out.push_back(InstallInbound{c.sa});
+}
 
-void IkePeer::Impl::use_outbound(Context& cx, const Child& c) { cx.out.push_back(UseOutbound{c.sa}); }
+void IkePeer::Impl::use_outbound(Context& cx, const Child& c) {
+  cx.out.push_back(UseOutbound{c.sa});
+}
 
 void IkePeer::Impl::remove_child(Context& cx, IkeSa& sa, Spi spi_in) {
   const auto it = std::ranges::find_if(sa.children, [&](const Child& c) { return c.sa.spi_in == spi_in; });

@@ -9,7 +9,7 @@ namespace cgw::ipsec {
 namespace {
 
 constexpr std::size_t kNonce = 32, kMinNonce = 16, kMaxNonce = 256;
-constexpr Seconds kRetryRekey{5};   // after TEMPORARY_FAILURE, jittered
+constexpr Seconds kRetryRekey{5};     // after TEMPORARY_FAILURE, jittered
 constexpr Seconds kDropReplaced{30};  // a replaced Child SA whose DELETE never comes
 
 Buffer ike_spi_octets(std::uint64_t spi) {
@@ -31,7 +31,8 @@ struct Parts {
 std::optional<Parts> parse_parts(const Payloads& payloads) {
   const auto* sa = find(payloads, PayloadType::Sa);
   const auto* nonce = find(payloads, PayloadType::Nonce);
-  if (sa == nullptr || nonce == nullptr || nonce->body.size() < kMinNonce || nonce->body.size() > kMaxNonce) return std::nullopt;
+  if (sa == nullptr || nonce == nullptr || nonce->body.size() < kMinNonce || nonce->body.size() > kMaxNonce)
+    return std::nullopt;
   Parts out;
   auto proposals = parse_sa(sa->body);
   if (!proposals) return std::nullopt;
@@ -76,9 +77,10 @@ void IkePeer::Impl::start_child_rekey(Context& cx, IkeSa& sa, Spi old_spi) {
   r.nonce.resize(kNonce);
   entropy.fill(r.nonce);
   const Buffer named = ike_spi_octets(old_spi.value());
-  Payloads payloads{make_notify(NotifyType::RekeySa, {}, static_cast<std::uint8_t>(SaProtocol::Esp), Bytes(named).last(4)),
-                    offer(config.esp, r.new_spi, WithDh::Yes),
-                    {PayloadType::Nonce, false, r.nonce}};
+  Payloads payloads{
+      make_notify(NotifyType::RekeySa, {}, static_cast<std::uint8_t>(SaProtocol::Esp), Bytes(named).last(4)),
+      offer(config.esp, r.new_spi, WithDh::Yes),
+      {PayloadType::Nonce, false, r.nonce}};
   const DhGroup group = config.esp.front().dh;
   if (group != DhGroup::None) {
     r.ke = entropy.new_key_exchange(group);
@@ -98,7 +100,8 @@ void IkePeer::Impl::start_ike_rekey(Context& cx, IkeSa& sa) {
   entropy.fill(r.nonce);
   // The group in use is one the peer takes.
   r.ke = entropy.new_key_exchange(sa.suite.dh);
-  const Payloads payloads{offer(config.ike, ike_spi_octets(r.new_ike_spi)), {PayloadType::Nonce, false, r.nonce}, make_ke(*r.ke)};
+  const Payloads payloads{
+      offer(config.ike, ike_spi_octets(r.new_ike_spi)), {PayloadType::Nonce, false, r.nonce}, make_ke(*r.ke)};
   send_request(cx, sa, Exchange::CreateChildSa, std::move(r), payloads);
 }
 
@@ -113,8 +116,8 @@ void IkePeer::Impl::on_create_child_request(Context& cx, IkeSa& sa, const Payloa
   const bool rekeying_ike = sa.request && sa.request->task.kind == TaskKind::RekeyIke;
   if (closing || rekeying_ike) return answer(NotifyType::TemporaryFailure);
   if (offered->front().protocol == SaProtocol::Ike) {
-    // RFC 7296 2.25.2: "If a peer receives a request to rekey the IKE SA, and it is currently ... creating, rekeying, or closing a
-    // Child SA of that IKE SA, it SHOULD reply with TEMPORARY_FAILURE."
+    // RFC 7296 2.25.2: "If a peer receives a request to rekey the IKE SA, and it is currently ... creating, rekeying,
+    // or closing a Child SA of that IKE SA, it SHOULD reply with TEMPORARY_FAILURE."
     const bool child_exchange =
         sa.request && (sa.request->task.kind == TaskKind::RekeyChild || sa.request->task.kind == TaskKind::DeleteChild);
     if (child_exchange) return answer(NotifyType::TemporaryFailure);
@@ -125,23 +128,26 @@ void IkePeer::Impl::on_create_child_request(Context& cx, IkeSa& sa, const Payloa
   Reader spi(rekey->spi);
   Child* old = sa.child_out(Spi{spi.u32()});
   if (!spi.done() || old == nullptr) {
-    respond(cx, sa, Exchange::CreateChildSa, {make_notify(NotifyType::ChildSaNotFound, {}, rekey->protocol, rekey->spi)});
+    respond(cx, sa, Exchange::CreateChildSa,
+            {make_notify(NotifyType::ChildSaNotFound, {}, rekey->protocol, rekey->spi)});
     return;
   }
-  const bool deleting = sa.request && sa.request->task.kind == TaskKind::DeleteChild && sa.request->task.spi_in == old->sa.spi_in;
+  const bool deleting =
+      sa.request && sa.request->task.kind == TaskKind::DeleteChild && sa.request->task.spi_in == old->sa.spi_in;
   if (deleting || old->replaced) return answer(NotifyType::TemporaryFailure);
   answer_child_rekey(cx, sa, payloads, *offered, old);
 }
 
 /* --> CREATE_CHILD_SA { N(REKEY_SA), SA, Ni, [KEi], TSi, TSr }   <-- CREATE_CHILD_SA { SA, Nr, [KEr], TSi, TSr } */
-void IkePeer::Impl::answer_child_rekey(Context& cx, IkeSa& sa, const Payloads& payloads, const std::vector<Proposal>& offered,
-                                       Child* old) {
+void IkePeer::Impl::answer_child_rekey(Context& cx, IkeSa& sa, const Payloads& payloads,
+                                       const std::vector<Proposal>& offered, Child* old) {
   const auto answer = [&](NotifyType t) { respond(cx, sa, Exchange::CreateChildSa, {make_notify(t)}); };
   const auto parts = parse_parts(payloads);
   if (!parts || parts->ts_i.empty() || parts->ts_r.empty()) return answer(NotifyType::InvalidSyntax);
   const auto chosen = choose(offered, config.esp, WithDh::Yes);
   if (!chosen) {
-    note(cx, Level::Warning, "the peer rekeys the Child SA with nothing that an 'esp proposal' of ours has: NO_PROPOSAL_CHOSEN sent");
+    note(cx, Level::Warning,
+         "the peer rekeys the Child SA with nothing that an 'esp proposal' of ours has: NO_PROPOSAL_CHOSEN sent");
     return answer(NotifyType::NoProposalChosen);
   }
   const auto remote_ts = narrow(parts->ts_i, old->sa.remote_ts);
@@ -168,21 +174,24 @@ void IkePeer::Impl::answer_child_rekey(Context& cx, IkeSa& sa, const Payloads& p
   auto keys = derive_child_keys(sa.suite.prf, chosen->suite, sa.keys.d.view(), shared.view(), parts->nonce, nonce);
   Child fresh = make_child(cx, sa, chosen->suite, spi_in, spi_out, std::move(keys), false, *local_ts, *remote_ts);
   install_inbound(cx, fresh);
-  Payloads reply{make_sa({proposal_of(chosen->suite, chosen->number, spi_in, WithDh::Yes)}), {PayloadType::Nonce, false, nonce}};
+  Payloads reply{make_sa({proposal_of(chosen->suite, chosen->number, spi_in, WithDh::Yes)}),
+                 {PayloadType::Nonce, false, nonce}};
   if (ke) reply.push_back(make_ke(*ke));
   reply.push_back(make_ts(PayloadType::TsI, *remote_ts));
   reply.push_back(make_ts(PayloadType::TsR, *local_ts));
   respond(cx, sa, Exchange::CreateChildSa, reply);
 
-  const bool collides = sa.request && sa.request->task.kind == TaskKind::RekeyChild && sa.request->task.spi_in == old->sa.spi_in;
+  const bool collides =
+      sa.request && sa.request->task.kind == TaskKind::RekeyChild && sa.request->task.spi_in == old->sa.spi_in;
   if (collides) {
     sa.request->rival = RivalRekey{spi_in, std::min(parts->nonce, nonce)};
   } else {
     old->replaced = true;
     old->drop_at = cx.now + kDropReplaced;
     ++status.child_rekeys;
-    note(cx, Level::Info, fmt::format("Child SA rekeyed by the peer: {:08x}_i {:08x}_o ({})", spi_in.value(), spi_out.value(),
-                                      ipsec::to_string(chosen->suite)));
+    note(cx, Level::Info,
+         fmt::format("Child SA rekeyed by the peer: {:08x}_i {:08x}_o ({})", spi_in.value(), spi_out.value(),
+                     ipsec::to_string(chosen->suite)));
   }
   // RFC 7296 2.8: we go on sending with the old one until the peer deletes it; it may not have our answer yet.
   sa.children.push_back(std::move(fresh));
@@ -192,14 +201,16 @@ void IkePeer::Impl::answer_child_rekey(Context& cx, IkeSa& sa, const Payloads& p
 void IkePeer::Impl::on_child_rekey_response(Context& cx, IkeSa& sa, Request r, const Payloads& payloads) {
   if (error_in(payloads)) return rekey_refused(cx, sa, r, payloads);
   const auto parts = parse_parts(payloads);
-  const auto chosen = parts && parts->proposals.size() == 1 ? choose(parts->proposals, config.esp, WithDh::Yes) : std::nullopt;
+  const auto chosen =
+      parts && parts->proposals.size() == 1 ? choose(parts->proposals, config.esp, WithDh::Yes) : std::nullopt;
   const auto local_ts = parts ? narrow(parts->ts_i, any_ipv4()) : std::nullopt;
   const auto remote_ts = parts ? narrow(parts->ts_r, any_ipv4()) : std::nullopt;
   Reader spi(chosen ? Bytes(chosen->spi) : Bytes());
   const Spi spi_out{spi.u32()};
   const bool has_group = chosen && chosen->suite.dh != DhGroup::None;
-  const bool group_fits = chosen && (!has_group || (r.ke && parts->ke && parts->ke->group == r.ke->group() &&
-                                                    chosen->suite.dh == r.ke->group()));
+  const bool group_fits =
+      chosen &&
+      (!has_group || (r.ke && parts->ke && parts->ke->group == r.ke->group() && chosen->suite.dh == r.ke->group()));
   if (!chosen || !local_ts || !remote_ts || !spi.done() || !group_fits) {
     return failed(cx, sa, "the peer's answer to a Child SA rekey is malformed", false);
   }
@@ -216,7 +227,8 @@ void IkePeer::Impl::on_child_rekey_response(Context& cx, IkeSa& sa, Request r, c
   Child* old = sa.child_in(r.task.spi_in);
   const auto& rival = r.rival;
   // RFC 7296 2.8.1: the Child SA that was made with the lowest of the four nonces is redundant; who made it deletes it.
-  const bool ours_is_redundant = rival && sa.child_in(rival->spi_in) != nullptr && std::min(r.nonce, parts->nonce) < rival->lowest_nonce;
+  const bool ours_is_redundant =
+      rival && sa.child_in(rival->spi_in) != nullptr && std::min(r.nonce, parts->nonce) < rival->lowest_nonce;
   if (ours_is_redundant) {
     fresh.replaced = true;
     const Spi redundant = fresh.sa.spi_in;
@@ -235,8 +247,9 @@ void IkePeer::Impl::on_child_rekey_response(Context& cx, IkeSa& sa, Request r, c
     }
   }
   ++status.child_rekeys;
-  note(cx, Level::Info, fmt::format("Child SA rekeyed: {:08x}_i {:08x}_o ({})", fresh.sa.spi_in.value(), spi_out.value(),
-                                    ipsec::to_string(chosen->suite)));
+  note(cx, Level::Info,
+       fmt::format("Child SA rekeyed: {:08x}_i {:08x}_o ({})", fresh.sa.spi_in.value(), spi_out.value(),
+                   ipsec::to_string(chosen->suite)));
   use_outbound(cx, fresh);
   if (old != nullptr) old->replaced = true;
   sa.children.push_back(std::move(fresh));
@@ -278,13 +291,15 @@ void IkePeer::Impl::rekey_refused(Context& cx, IkeSa& sa, const Request& r, cons
 }
 
 /* --> CREATE_CHILD_SA { SA, Ni, KEi }   <-- CREATE_CHILD_SA { SA, Nr, KEr } */
-void IkePeer::Impl::answer_ike_rekey(Context& cx, IkeSa& sa, const Payloads& payloads, const std::vector<Proposal>& offered) {
+void IkePeer::Impl::answer_ike_rekey(Context& cx, IkeSa& sa, const Payloads& payloads,
+                                     const std::vector<Proposal>& offered) {
   const auto answer = [&](NotifyType t) { respond(cx, sa, Exchange::CreateChildSa, {make_notify(t)}); };
   const auto parts = parse_parts(payloads);
   if (!parts || !parts->ke) return answer(NotifyType::InvalidSyntax);
   const auto chosen = choose(offered, config.ike);
   if (!chosen) return answer(NotifyType::NoProposalChosen);
-  if (parts->ke->group != chosen->suite.dh) return respond(cx, sa, Exchange::CreateChildSa, {invalid_ke(chosen->suite.dh)});
+  if (parts->ke->group != chosen->suite.dh)
+    return respond(cx, sa, Exchange::CreateChildSa, {invalid_ke(chosen->suite.dh)});
   Reader spi(chosen->spi);
   const std::uint64_t spi_i = spi.u64();
   const auto ke = entropy.new_key_exchange(chosen->suite.dh);
@@ -317,7 +332,8 @@ void IkePeer::Impl::on_ike_rekey_response(Context& cx, IkeSa& sa, Request r, con
   const auto chosen = parts && parts->proposals.size() == 1 ? choose(parts->proposals, config.ike) : std::nullopt;
   Reader spi(chosen ? Bytes(chosen->spi) : Bytes());
   const std::uint64_t spi_r = spi.u64();
-  const bool fits = chosen && spi.done() && spi_r != 0 && parts->ke && parts->ke->group == r.ke->group() && chosen->suite.dh == r.ke->group();
+  const bool fits = chosen && spi.done() && spi_r != 0 && parts->ke && parts->ke->group == r.ke->group() &&
+                    chosen->suite.dh == r.ke->group();
   if (!fits) return failed(cx, sa, "the peer's answer to an IKE SA rekey is malformed", false);
   const auto shared = r.ke->shared_secret(parts->ke->value);
   if (!shared) return failed(cx, sa, "the peer's answer to an IKE SA rekey holds " + shared.error(), false);
@@ -356,8 +372,9 @@ void IkePeer::Impl::replace_ike_sa(Context& cx, IkeSa& old, std::unique_ptr<IkeS
   old.rekey_at.reset();
   old.drop_at = cx.now + kDropReplaced;
   ++status.ike_rekeys;
-  note(cx, Level::Info, fmt::format("IKE SA rekeyed{}: {:016x}_i {:016x}_r ({})", by_us ? "" : " by the peer", fresh->spi_i,
-                                    fresh->spi_r, ipsec::to_string(fresh->suite)));
+  note(cx, Level::Info,
+       fmt::format("IKE SA rekeyed{}: {:016x}_i {:016x}_r ({})", by_us ? "" : " by the peer", fresh->spi_i,
+                   fresh->spi_r, ipsec::to_string(fresh->suite)));
   sas.push_back(std::move(fresh));
   if (by_us) queue(cx, old, {TaskKind::DeleteIke});
   pump(cx, *sas.back());

@@ -49,10 +49,16 @@ SecretBytes prf_plus(Prf alg, Bytes key, Bytes seed, std::size_t octets) {
   return out;
 }
 
-Buffer sha1(Bytes data) { return digest(EVP_sha1(), data); }
-Buffer sha256(Bytes data) { return digest(EVP_sha256(), data); }
+Buffer sha1(Bytes data) {
+  return digest(EVP_sha1(), data);
+}
+Buffer sha256(Bytes data) {
+  return digest(EVP_sha256(), data);
+}
 
-bool equal_ct(Bytes a, Bytes b) { return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0; }
+bool equal_ct(Bytes a, Bytes b) {
+  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
 
 void OpenSslEntropy::fill(std::span<std::uint8_t> out) {
   require(RAND_priv_bytes(out.data(), static_cast<int>(out.size())) == 1, "OpenSSL's random generator");

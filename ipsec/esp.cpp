@@ -16,7 +16,8 @@ constexpr std::size_t kTrailer = 2;  // pad length, next header
 constexpr std::uint8_t kIpv4 = 4, kIpv6 = 41, kDummy = 59;
 
 void put32(std::uint8_t* at, std::uint32_t v) {
-  for (int i = 0; i < 4; ++i) at[i] = static_cast<std::uint8_t>(v >> (24 - 8 * i));
+  for (int i = 0; i < 4; ++i)
+    at[i] = static_cast<std::uint8_t>(v >> (24 - 8 * i));
 }
 void put64(std::uint8_t* at, std::uint64_t v) {
   put32(at, static_cast<std::uint32_t>(v >> 32));
@@ -42,8 +43,8 @@ std::size_t ip_size(Bytes data) {
 
 }  // namespace
 
-// Seals and opens the part of a packet behind the ESP header, in place. `header` is SPI and sequence number; seq the full
-// 64 bits.
+// Seals and opens the part of a packet behind the ESP header, in place. `header` is SPI and sequence number; seq the
+// full 64 bits.
 class EspCipher {
  public:
   EspCipher(const EspSuite& suite, bool sealing) : esn_(suite.esn), iv_(iv_octets(suite.encr)), sealing_(sealing) {
@@ -68,11 +69,13 @@ class EspCipher {
 
 namespace {
 
-// RFC 4106: nonce = salt | IV, the IV is the sequence number (never repeats under one key); AAD: SPI and sequence number, with ESN all
-// 64 bits of it.
+// RFC 4106: nonce = salt | IV, the IV is the sequence number (never repeats under one key); AAD: SPI and sequence
+// number, with ESN all 64 bits of it.
 class GcmEsp final : public EspCipher {
  public:
-  GcmEsp(const EspSuite& suite, const EspKeys& keys, bool sealing) : EspCipher(suite, sealing), ctx_(EVP_CIPHER_CTX_new()) {
+  GcmEsp(const EspSuite& suite, const EspKeys& keys, bool sealing)
+      : EspCipher(suite, sealing),
+        ctx_(EVP_CIPHER_CTX_new()) {
     const auto key = keys.encr.view();
     const std::size_t k = suite.key_bits / 8U;
     require(key.size() == k + 4, "an AES-GCM key of the wrong size");
@@ -127,8 +130,8 @@ class GcmEsp final : public EspCipher {
   std::array<std::uint8_t, 12> nonce_{};
 };
 
-// RFC 3602 with RFC 2404 or 4868. The IV is the sequence number encrypted under a key of its own, drawn from the SA's key: nobody else
-// can foretell it, and it never repeats (NIST SP 800-38A, appendix C, first method).
+// RFC 3602 with RFC 2404 or 4868. The IV is the sequence number encrypted under a key of its own, drawn from the SA's
+// key: nobody else can foretell it, and it never repeats (NIST SP 800-38A, appendix C, first method).
 class CbcEsp final : public EspCipher {
  public:
   CbcEsp(const EspSuite& suite, const EspKeys& keys, bool sealing)
@@ -203,7 +206,9 @@ std::unique_ptr<EspCipher> make_cipher(const EspSuite& suite, const EspKeys& key
 }  // namespace
 
 EspSealer::EspSealer(const EspSuite& suite, Spi spi, const EspKeys& keys)
-    : cipher_(make_cipher(suite, keys, true)), spi_(spi), limit_(suite.esn ? ~std::uint64_t{0} : 0xffffffffU) {}
+    : cipher_(make_cipher(suite, keys, true)),
+      spi_(spi),
+      limit_(suite.esn ? ~std::uint64_t{0} : 0xffffffffU) {}
 EspSealer::~EspSealer() = default;
 EspSealer::EspSealer(EspSealer&&) noexcept = default;
 EspSealer& EspSealer::operator=(EspSealer&&) noexcept = default;
@@ -219,7 +224,8 @@ std::size_t EspSealer::seal(Bytes inner, std::span<std::uint8_t> out) {
   std::memcpy(plain, inner.data(), inner.size());
   const std::size_t block = cipher_->block();
   const std::size_t pad = (block - (inner.size() + kTrailer) % block) % block;
-  for (std::size_t i = 0; i < pad; ++i) plain[inner.size() + i] = static_cast<std::uint8_t>(i + 1);
+  for (std::size_t i = 0; i < pad; ++i)
+    plain[inner.size() + i] = static_cast<std::uint8_t>(i + 1);
   plain[inner.size() + pad] = static_cast<std::uint8_t>(pad);
   plain[inner.size() + pad + 1] = inner[0] >> 4 == 6 ? kIpv6 : kIpv4;
   const std::size_t n = inner.size() + pad + kTrailer;
@@ -228,7 +234,9 @@ std::size_t EspSealer::seal(Bytes inner, std::span<std::uint8_t> out) {
 }
 
 EspOpener::EspOpener(const EspSuite& suite, const EspKeys& keys, std::uint32_t replay_window)
-    : cipher_(make_cipher(suite, keys, false)), esn_(suite.esn), window_(replay_window) {}
+    : cipher_(make_cipher(suite, keys, false)),
+      esn_(suite.esn),
+      window_(replay_window) {}
 EspOpener::~EspOpener() = default;
 EspOpener::EspOpener(EspOpener&&) noexcept = default;
 EspOpener& EspOpener::operator=(EspOpener&&) noexcept = default;

@@ -15,14 +15,14 @@ namespace cgw::ipsec {
 
 // Another rekey of the same Child SA, started by the peer while ours is under way (RFC 7296 2.8.1).
 struct RivalRekey {
-  Spi spi_in;          // of the Child SA that it made
+  Spi spi_in;  // of the Child SA that it made
   Buffer lowest_nonce;
 };
 
 struct Child {
   ChildSa sa;
   TimePoint installed{}, rekey_at{}, hard_at{};
-  bool replaced = false;              // a newer one sends; this one only receives
+  bool replaced = false;               // a newer one sends; this one only receives
   std::optional<TimePoint> drop_at{};  // of a replaced one whose DELETE does not come
   bool deleted = false;  // both sides agree that it is gone; it receives what is still on the way until drop_at
 };
@@ -66,8 +66,8 @@ struct IkeSa {
   // IKE_SA_INIT, as AUTH signs it
   Buffer init_request, init_response, ni, nr, cookie;
   std::unique_ptr<KeyExchange> ke;
-  bool gone = false;    // erased at the end of the step
-  bool doomed = false;  // one of two side by side that is being deleted
+  bool gone = false;          // erased at the end of the step
+  bool doomed = false;        // one of two side by side that is being deleted
   unsigned init_retries = 0;  // COOKIE and INVALID_KE_PAYLOAD answered
   Spi first_child_spi{};
 
@@ -85,7 +85,8 @@ struct IkeSa {
   bool encapsulated() const { return nat_local || nat_remote || forced_encap; }
   // Of our own requests' and responses' header.
   Header header(Exchange e, bool response, std::uint32_t id) const {
-    return {.spi_i = spi_i, .spi_r = spi_r, .exchange = e, .initiator = initiator, .response = response, .message_id = id};
+    return {
+        .spi_i = spi_i, .spi_r = spi_r, .exchange = e, .initiator = initiator, .response = response, .message_id = id};
   }
   Child* child_in(Spi spi) {
     for (auto& c : children) {

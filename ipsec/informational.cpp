@@ -22,11 +22,13 @@ void IkePeer::Impl::on_informational_request(Context& cx, IkeSa& sa, const Paylo
       if (c == nullptr) continue;
       removed.push_back(c->sa.spi_in);
       // RFC 7296 1.4.1: of a pair that we are deleting ourselves, both sides forget without naming it again.
-      const bool crossing = sa.request && sa.request->task.kind == TaskKind::DeleteChild && sa.request->task.spi_in == c->sa.spi_in;
+      const bool crossing =
+          sa.request && sa.request->task.kind == TaskKind::DeleteChild && sa.request->task.spi_in == c->sa.spi_in;
       if (!crossing) ours.push_back(c->sa.spi_in.value());
     }
   }
-  for (const auto spi : ours) answer.push_back(make_delete_esp(spi));
+  for (const auto spi : ours)
+    answer.push_back(make_delete_esp(spi));
   respond(cx, sa, Exchange::Informational, answer);
   if (find_notify(payloads, NotifyType::AuthenticationFailed)) {
     return failed(cx, sa, explain(NotifyType::AuthenticationFailed, config), true);
@@ -40,7 +42,8 @@ void IkePeer::Impl::on_informational_request(Context& cx, IkeSa& sa, const Paylo
     note(cx, Level::Info, moved_why);
     return connect_after(cx, false);
   }
-  for (const Spi spi : removed) remove_child(cx, sa, spi);
+  for (const Spi spi : removed)
+    remove_child(cx, sa, spi);
   if (!removed.empty()) child_lost(cx, sa, "the peer sent DELETE for the Child SA");
 }
 

@@ -63,8 +63,9 @@ class OpenSslKeyExchange final : public KeyExchange {
 Buffer OpenSslKeyExchange::public_value() const {
   std::size_t n = 0;
   Buffer raw(row_.octets * 2 + 1);
-  require(EVP_PKEY_get_octet_string_param(key_.get(), OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, raw.data(), raw.size(), &n) == 1,
-          "public key export");
+  require(
+      EVP_PKEY_get_octet_string_param(key_.get(), OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, raw.data(), raw.size(), &n) == 1,
+      "public key export");
   raw.resize(n);
   if (row_.ecp) {
     raw.erase(raw.begin());  // RFC 5903 7: x||y alone
@@ -91,10 +92,12 @@ PkeyPtr OpenSslKeyExchange::peer_key(Bytes peer_public) const {
 Result<SecretBytes, std::string> OpenSslKeyExchange::shared_secret(Bytes peer_public) const {
   const std::size_t expected = public_value_octets(row_.group);
   if (peer_public.size() != expected) {
-    return fail(fmt::format("a {} key exchange value of {} octets ({} expected)", to_string(row_.group), peer_public.size(),
-                            expected));
+    return fail(fmt::format("a {} key exchange value of {} octets ({} expected)", to_string(row_.group),
+                            peer_public.size(), expected));
   }
-  const auto bad = [&] { return fail(fmt::format("a key exchange value that is not of group {}", to_string(row_.group))); };
+  const auto bad = [&] {
+    return fail(fmt::format("a key exchange value that is not of group {}", to_string(row_.group)));
+  };
   const PkeyPtr peer = peer_key(peer_public);
   if (!peer) return bad();
   const PkeyCtxPtr ctx(EVP_PKEY_CTX_new_from_pkey(nullptr, key_.get(), nullptr));
@@ -131,7 +134,8 @@ std::unique_ptr<KeyExchange> ecp_key_exchange(DhGroup group, Bytes private_value
   const OSSL_PARAM params[] = {
       OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, const_cast<char*>(row->name), 0),
       OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point.data(), point.size()),
-      OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_PRIV_KEY, scalar.mutable_view().data(), scalar.size()), OSSL_PARAM_construct_end()};
+      OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_PRIV_KEY, scalar.mutable_view().data(), scalar.size()),
+      OSSL_PARAM_construct_end()};
   const PkeyCtxPtr ctx(EVP_PKEY_CTX_new_from_name(nullptr, "EC", nullptr));
   EVP_PKEY* key = nullptr;
   require(ctx && EVP_PKEY_fromdata_init(ctx.get()) == 1 &&

@@ -5,7 +5,8 @@ namespace {
 
 Buffer join(std::initializer_list<Bytes> parts) {
   Buffer out;
-  for (const Bytes p : parts) out.insert(out.end(), p.begin(), p.end());
+  for (const Bytes p : parts)
+    out.insert(out.end(), p.begin(), p.end());
   return out;
 }
 
@@ -38,7 +39,8 @@ IkeKeys derive_ike_keys(const IkeSuite& suite, Bytes skeyseed, Bytes ni, Bytes n
                         std::uint64_t spi_r) {
   Buffer seed = join({ni, nr});
   for (const std::uint64_t spi : {spi_i, spi_r}) {
-    for (int shift = 56; shift >= 0; shift -= 8) seed.push_back(static_cast<std::uint8_t>(spi >> shift));
+    for (int shift = 56; shift >= 0; shift -= 8)
+      seed.push_back(static_cast<std::uint8_t>(spi >> shift));
   }
   const std::size_t p = prf_octets(suite.prf), a = integ_key_octets(suite.integ);
   const std::size_t e = encr_key_octets(suite.encr, suite.key_bits);

@@ -4,8 +4,8 @@ namespace cgw::ipsec {
 
 std::uint32_t tunnel_mtu(std::uint32_t link_mtu, bool outer_v6, bool udp_encap, const EspSuite& s) {
   const auto block = s.encr == Encr::AesGcm16 ? 4U : 16U;
-  const auto fixed = static_cast<std::uint32_t>((outer_v6 ? 40U : 20U) + (udp_encap ? 8U : 0U) + 8U + iv_octets(s.encr) +
-                                                icv_octets(s.encr, s.integ));
+  const auto fixed = static_cast<std::uint32_t>((outer_v6 ? 40U : 20U) + (udp_encap ? 8U : 0U) + 8U +
+                                                iv_octets(s.encr) + icv_octets(s.encr, s.integ));
   if (link_mtu <= fixed + 2 * block) return 68;  // RFC 791: every link carries 68 octets
   return (link_mtu - fixed) / block * block - 2;
 }

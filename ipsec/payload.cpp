@@ -108,7 +108,8 @@ Result<Chain, NotifyType> parse_chain(PayloadType first, Bytes octets) {
     const auto next = PayloadType{r.u8()};
     const auto flags = r.u8();
     const std::size_t length = r.u16();
-    if (!r.ok() || length < kPayloadHeader || out.payloads.size() == kMaxPayloads) return fail(NotifyType::InvalidSyntax);
+    if (!r.ok() || length < kPayloadHeader || out.payloads.size() == kMaxPayloads)
+      return fail(NotifyType::InvalidSyntax);
     const Bytes body = r.bytes(length - kPayloadHeader);
     if (!r.ok()) return fail(NotifyType::InvalidSyntax);
     out.payloads.push_back({type, (flags & kCritical) != 0, {body.begin(), body.end()}});
@@ -217,11 +218,14 @@ std::optional<Delete> parse_delete(Bytes body) {
     return spi_size == 0 && count == 0 ? std::optional(d) : std::nullopt;
   }
   if (protocol != kProtocolEsp || spi_size != 4 || count > kMaxDeleted) return std::nullopt;
-  for (std::size_t i = 0; i < count; ++i) d.spis.push_back(r.u32());
+  for (std::size_t i = 0; i < count; ++i)
+    d.spis.push_back(r.u32());
   return r.done() ? std::optional(d) : std::nullopt;
 }
 
-Payload make_delete_ike() { return {PayloadType::Delete, false, {kProtocolIke, 0, 0, 0}}; }
+Payload make_delete_ike() {
+  return {PayloadType::Delete, false, {kProtocolIke, 0, 0, 0}};
+}
 
 Payload make_delete_esp(std::uint32_t spi) {
   Payload p{PayloadType::Delete, false, {kProtocolEsp, 4, 0, 1}};

@@ -16,22 +16,61 @@ enum class Exchange : std::uint8_t { IkeSaInit = 34, IkeAuth = 35, CreateChildSa
 std::string_view to_string(Exchange e);
 
 enum class PayloadType : std::uint8_t {
-  None = 0, Sa = 33, Ke = 34, IdI = 35, IdR = 36, Cert = 37, CertReq = 38, Auth = 39, Nonce = 40, Notify = 41,
-  Delete = 42, Vendor = 43, TsI = 44, TsR = 45, Sk = 46, Config = 47, Eap = 48, Skf = 53,
+  None = 0,
+  Sa = 33,
+  Ke = 34,
+  IdI = 35,
+  IdR = 36,
+  Cert = 37,
+  CertReq = 38,
+  Auth = 39,
+  Nonce = 40,
+  Notify = 41,
+  Delete = 42,
+  Vendor = 43,
+  TsI = 44,
+  TsR = 45,
+  Sk = 46,
+  Config = 47,
+  Eap = 48,
+  Skf = 53,
 };
 
 enum class NotifyType : std::uint16_t {
-  UnsupportedCriticalPayload = 1, InvalidIkeSpi = 4, InvalidMajorVersion = 5, InvalidSyntax = 7, InvalidMessageId = 9,
-  InvalidSpi = 11, NoProposalChosen = 14, InvalidKePayload = 17, AuthenticationFailed = 24, SinglePairRequired = 34,
-  NoAdditionalSas = 35, InternalAddressFailure = 36, FailedCpRequired = 37, TsUnacceptable = 38, InvalidSelectors = 39,
-  TemporaryFailure = 43, ChildSaNotFound = 44,
-  InitialContact = 16384, SetWindowSize = 16385, AdditionalTsPossible = 16386, IpcompSupported = 16387,
-  NatDetectionSourceIp = 16388, NatDetectionDestinationIp = 16389, Cookie = 16390, UseTransportMode = 16391,
-  RekeySa = 16393, EspTfcPaddingNotSupported = 16394, FragmentationSupported = 16430,
+  UnsupportedCriticalPayload = 1,
+  InvalidIkeSpi = 4,
+  InvalidMajorVersion = 5,
+  InvalidSyntax = 7,
+  InvalidMessageId = 9,
+  InvalidSpi = 11,
+  NoProposalChosen = 14,
+  InvalidKePayload = 17,
+  AuthenticationFailed = 24,
+  SinglePairRequired = 34,
+  NoAdditionalSas = 35,
+  InternalAddressFailure = 36,
+  FailedCpRequired = 37,
+  TsUnacceptable = 38,
+  InvalidSelectors = 39,
+  TemporaryFailure = 43,
+  ChildSaNotFound = 44,
+  InitialContact = 16384,
+  SetWindowSize = 16385,
+  AdditionalTsPossible = 16386,
+  IpcompSupported = 16387,
+  NatDetectionSourceIp = 16388,
+  NatDetectionDestinationIp = 16389,
+  Cookie = 16390,
+  UseTransportMode = 16391,
+  RekeySa = 16393,
+  EspTfcPaddingNotSupported = 16394,
+  FragmentationSupported = 16430,
 };
 // "NO_PROPOSAL_CHOSEN", or the number.
 std::string to_string(NotifyType t);
-constexpr bool is_error(NotifyType t) { return static_cast<std::uint16_t>(t) < 16384; }
+constexpr bool is_error(NotifyType t) {
+  return static_cast<std::uint16_t>(t) < 16384;
+}
 
 struct Header {
   std::uint64_t spi_i = 0, spi_r = 0;
@@ -59,8 +98,8 @@ using Payloads = std::vector<Payload>;
 inline constexpr std::size_t kMaxPayloads = 64;
 inline constexpr std::size_t kPayloadHeader = 4;
 
-// The chain from `first` on. `protected_tail`: an SK or SKF payload ends the chain and keeps its own next-payload value in
-// `inner_first`. Errors: too many payloads, a length below 4 or past the end.
+// The chain from `first` on. `protected_tail`: an SK or SKF payload ends the chain and keeps its own next-payload value
+// in `inner_first`. Errors: too many payloads, a length below 4 or past the end.
 struct Chain {
   Payloads payloads;
   PayloadType inner_first = PayloadType::None;

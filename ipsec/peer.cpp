@@ -30,11 +30,18 @@ std::string_view to_string(PeerState s) {
 
 IkePeer::IkePeer(PeerConfig config, Entropy& entropy) : impl_(std::make_unique<Impl>(std::move(config), entropy)) {}
 IkePeer::~IkePeer() = default;
-Actions IkePeer::step(TimePoint now, const Event& event) { return impl_->step(now, event); }
-std::optional<TimePoint> IkePeer::next_deadline() const { return impl_->next_deadline(); }
-const PeerStatus& IkePeer::status() const { return impl_->status; }
+Actions IkePeer::step(TimePoint now, const Event& event) {
+  return impl_->step(now, event);
+}
+std::optional<TimePoint> IkePeer::next_deadline() const {
+  return impl_->next_deadline();
+}
+const PeerStatus& IkePeer::status() const {
+  return impl_->status;
+}
 bool IkePeer::owns(std::uint64_t spi_i, std::uint64_t spi_r) const {
-  return std::ranges::any_of(impl_->sas, [&](const auto& s) { return s->spi_i == spi_i && (s->spi_r == spi_r || s->spi_r == 0); });
+  return std::ranges::any_of(impl_->sas,
+                             [&](const auto& s) { return s->spi_i == spi_i && (s->spi_r == spi_r || s->spi_r == 0); });
 }
 
 Actions IkePeer::Impl::step(TimePoint now, const Event& event) {
@@ -187,7 +194,8 @@ IkeSa* IkePeer::Impl::current() {
 }
 
 IkeSa* IkePeer::Impl::find(std::uint64_t spi_i, std::uint64_t spi_r) {
-  const auto it = std::ranges::find_if(sas, [&](const auto& s) { return !s->gone && s->spi_i == spi_i && s->spi_r == spi_r; });
+  const auto it =
+      std::ranges::find_if(sas, [&](const auto& s) { return !s->gone && s->spi_i == spi_i && s->spi_r == spi_r; });
   return it == sas.end() ? nullptr : it->get();
 }
 
@@ -227,8 +235,8 @@ void IkePeer::Impl::connect(Context& cx) {
   start_init(cx, sa);
 }
 
-// A peer that refuses is asked after a pause that grows; one that is silent is asked again at once, since the retransmissions
-// were the pause.
+// A peer that refuses is asked after a pause that grows; one that is silent is asked again at once, since the
+// retransmissions were the pause.
 void IkePeer::Impl::connect_after(Context& cx, bool refused) {
   if (!running || !config.initiate) return;
   Duration wait = Millis{50};
@@ -252,7 +260,8 @@ void IkePeer::Impl::failed(Context& cx, IkeSa& sa, std::string why, bool refused
 }
 
 void IkePeer::Impl::drop(Context& cx, IkeSa& sa) {
-  for (const Child& c : sa.children) cx.out.push_back(RemoveChild{c.sa.spi_in, c.sa.spi_out});
+  for (const Child& c : sa.children)
+    cx.out.push_back(RemoveChild{c.sa.spi_in, c.sa.spi_out});
   sa.children.clear();
   sa.tasks.clear();
   sa.request.reset();

@@ -42,7 +42,7 @@ struct PeerConfig {
   bool force_encap = false;
   bool initiate = true;  // false: wait for the peer
   std::uint32_t replay_window = 1024;
-  Seconds ike_lifetime{28800};  // hard; rekeyed at 28000 s less up to 10 % jitter, in proportion
+  Seconds ike_lifetime{28800};   // hard; rekeyed at 28000 s less up to 10 % jitter, in proportion
   Seconds child_lifetime{3600};  // hard; rekeyed at 3000 s less up to 10 % jitter, in proportion
   Seconds dpd_interval{10};      // of silence before an empty INFORMATIONAL asks
   // A request is sent again after these waits; after the last the peer counts as dead.
@@ -99,8 +99,7 @@ struct Moved {
   PeerState from, to;
   std::string why;
 };
-using Action = std::variant<SendDatagram, InstallInbound, UseOutbound, RemoveChild, SendNatKeepalive,
-                            Moved, Note>;
+using Action = std::variant<SendDatagram, InstallInbound, UseOutbound, RemoveChild, SendNatKeepalive, Moved, Note>;
 using Actions = std::vector<Action>;
 
 // What `show vpn` tells; a copy, taken after a step.

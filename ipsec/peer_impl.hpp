@@ -9,8 +9,9 @@
 
 namespace cgw::ipsec {
 
-// The state machine behind IkePeer. One file an exchange: sa_init.cpp, auth.cpp, create_child_sa.cpp, informational.cpp; child.cpp
-// installs and removes Child SAs; requests.cpp sends, retransmits and dispatches; peer.cpp is the rest.
+// The state machine behind IkePeer. One file an exchange: sa_init.cpp, auth.cpp, create_child_sa.cpp,
+// informational.cpp; child.cpp installs and removes Child SAs; requests.cpp sends, retransmits and dispatches; peer.cpp
+// is the rest.
 struct IkePeer::Impl {
   struct Context {
     TimePoint now;
@@ -76,7 +77,8 @@ struct IkePeer::Impl {
   void start_child_rekey(Context& cx, IkeSa& sa, Spi old);
   void start_ike_rekey(Context& cx, IkeSa& sa);
   void on_create_child_request(Context& cx, IkeSa& sa, const Payloads& payloads);
-  void answer_child_rekey(Context& cx, IkeSa& sa, const Payloads& payloads, const std::vector<Proposal>& offered, Child* old);
+  void answer_child_rekey(Context& cx, IkeSa& sa, const Payloads& payloads, const std::vector<Proposal>& offered,
+                          Child* old);
   void answer_ike_rekey(Context& cx, IkeSa& sa, const Payloads& payloads, const std::vector<Proposal>& offered);
   void on_child_rekey_response(Context& cx, IkeSa& sa, Request r, const Payloads& payloads);
   void on_ike_rekey_response(Context& cx, IkeSa& sa, Request r, const Payloads& payloads);
@@ -90,8 +92,8 @@ struct IkePeer::Impl {
   // child.cpp
   Spi new_spi();
   // keys: of the exchange whose initiator we are, or not.
-  Child make_child(Context& cx, const IkeSa& sa, const EspSuite& suite, Spi in, Spi out, ChildKeys keys, bool we_initiated,
-                   AddressRange local_ts, AddressRange remote_ts);
+  Child make_child(Context& cx, const IkeSa& sa, const EspSuite& suite, Spi in, Spi out, ChildKeys keys,
+                   bool we_initiated, AddressRange local_ts, AddressRange remote_ts);
   void install_inbound(Context& cx, const Child& c);
   void use_outbound(Context& cx, const Child& c);
   void remove_child(Context& cx, IkeSa& sa, Spi spi_in);

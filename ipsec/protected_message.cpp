@@ -31,8 +31,8 @@ std::optional<Located> locate(Bytes message, PayloadType first) {
 
 }  // namespace
 
-Buffer seal_message(Header h, PayloadType sk_type, PayloadType inner_first, Bytes fragment_fields, Bytes plain, SkCipher& cipher,
-                    Bytes iv) {
+Buffer seal_message(Header h, PayloadType sk_type, PayloadType inner_first, Bytes fragment_fields, Bytes plain,
+                    SkCipher& cipher, Bytes iv) {
   Buffer padded(plain.begin(), plain.end());
   const std::size_t padding = cipher.padding_for(plain.size());
   padded.resize(plain.size() + padding);
@@ -55,7 +55,8 @@ Buffer seal_message(Header h, PayloadType sk_type, PayloadType inner_first, Byte
 
 std::vector<Bytes> split(Bytes plain, std::size_t piece) {
   std::vector<Bytes> out;
-  for (std::size_t at = 0; at < plain.size(); at += piece) out.push_back(plain.subspan(at, std::min(piece, plain.size() - at)));
+  for (std::size_t at = 0; at < plain.size(); at += piece)
+    out.push_back(plain.subspan(at, std::min(piece, plain.size() - at)));
   return out;
 }
 
@@ -86,13 +87,15 @@ std::optional<Opened> Reassembly::add(std::uint32_t message_id, Opened piece) {
     message_id_ = message_id;
     total_ = piece.total;
   }
-  if (piece.total < total_ || pieces_.contains(piece.fragment) || octets_ + piece.plain.size() > kMaxOctets) return std::nullopt;
+  if (piece.total < total_ || pieces_.contains(piece.fragment) || octets_ + piece.plain.size() > kMaxOctets)
+    return std::nullopt;
   if (piece.fragment == 1) first_ = piece.first;
   octets_ += piece.plain.size();
   pieces_[piece.fragment] = std::move(piece.plain);
   if (pieces_.size() < total_) return std::nullopt;
   Opened whole{.first = first_, .plain = {}};
-  for (const auto& [number, octets] : pieces_) whole.plain.insert(whole.plain.end(), octets.begin(), octets.end());
+  for (const auto& [number, octets] : pieces_)
+    whole.plain.insert(whole.plain.end(), octets.begin(), octets.end());
   clear();
   return whole;
 }

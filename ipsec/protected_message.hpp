@@ -18,7 +18,7 @@ std::vector<Buffer> protect(Header h, const Payloads& payloads, SkCipher& cipher
 // One datagram, of which the ICV was right.
 struct Opened {
   PayloadType first = PayloadType::None;
-  Buffer plain;  // without padding
+  Buffer plain;                           // without padding
   std::uint16_t fragment = 0, total = 0;  // 0: no fragment
 };
 // Nothing: no SK or SKF payload, or the ICV is wrong. Nothing was allocated but the plaintext.
@@ -40,8 +40,8 @@ class Reassembly {
 };
 
 // What protect() is made of.
-Buffer seal_message(Header h, PayloadType sk_type, PayloadType inner_first, Bytes fragment_fields, Bytes plain, SkCipher& cipher,
-                    Bytes iv);
+Buffer seal_message(Header h, PayloadType sk_type, PayloadType inner_first, Bytes fragment_fields, Bytes plain,
+                    SkCipher& cipher, Bytes iv);
 std::vector<Bytes> split(Bytes plain, std::size_t piece);
 
 template <class NextIv>

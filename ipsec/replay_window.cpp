@@ -11,7 +11,8 @@ constexpr std::uint64_t kWord = 64;
 
 // A ring of words one longer than the window, so that advancing never clears numbers still inside it (RFC 6479).
 ReplayWindow::ReplayWindow(std::uint32_t packets)
-    : window_((std::clamp<std::uint64_t>(packets, 32, 4096) + kWord - 1) / kWord * kWord), bits_(window_ / kWord + 1) {}
+    : window_((std::clamp<std::uint64_t>(packets, 32, 4096) + kWord - 1) / kWord * kWord),
+      bits_(window_ / kWord + 1) {}
 
 bool ReplayWindow::would_accept(std::uint64_t seq) const {
   if (seq == 0) return false;
@@ -24,7 +25,8 @@ void ReplayWindow::mark(std::uint64_t seq) {
   if (seq > highest_) {
     const std::uint64_t from = highest_ / kWord, to = seq / kWord;
     const std::uint64_t steps = std::min<std::uint64_t>(to - from, bits_.size());
-    for (std::uint64_t i = 1; i <= steps; ++i) bits_[(from + i) % bits_.size()] = 0;
+    for (std::uint64_t i = 1; i <= steps; ++i)
+      bits_[(from + i) % bits_.size()] = 0;
     highest_ = seq;
   }
   bits_[seq / kWord % bits_.size()] |= std::uint64_t{1} << (seq % kWord);

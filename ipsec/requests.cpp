@@ -28,7 +28,8 @@ Buffer IkePeer::Impl::next_iv(IkeSa& sa) {
 }
 
 void IkePeer::Impl::send_datagrams(Context& cx, IkeSa& sa, const std::vector<Buffer>& datagrams) {
-  for (const auto& d : datagrams) cx.out.push_back(SendDatagram{sa.local, sa.remote, d});
+  for (const auto& d : datagrams)
+    cx.out.push_back(SendDatagram{sa.local, sa.remote, d});
   sa.last_sent = cx.now;
 }
 

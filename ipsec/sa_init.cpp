@@ -28,7 +28,9 @@ Buffer nat_hash(std::uint64_t spi_i, std::uint64_t spi_r, const Endpoint& e) {
   return sha1(b);
 }
 
-bool nonce_fits(const Payload* p) { return p != nullptr && p->body.size() >= kMinNonce && p->body.size() <= kMaxNonce; }
+bool nonce_fits(const Payload* p) {
+  return p != nullptr && p->body.size() >= kMinNonce && p->body.size() <= kMaxNonce;
+}
 
 }  // namespace
 
@@ -95,12 +97,14 @@ void IkePeer::Impl::detect_nat(IkeSa& sa, const Payloads& payloads) {
 
 void IkePeer::Impl::make_ciphers(IkeSa& sa) {
   const IkeKeys& k = sa.keys;
-  sa.out = sa.initiator ? make_sk_cipher(sa.suite, k.ei.view(), k.ai.view()) : make_sk_cipher(sa.suite, k.er.view(), k.ar.view());
-  sa.in = sa.initiator ? make_sk_cipher(sa.suite, k.er.view(), k.ar.view()) : make_sk_cipher(sa.suite, k.ei.view(), k.ai.view());
+  sa.out = sa.initiator ? make_sk_cipher(sa.suite, k.ei.view(), k.ai.view())
+                        : make_sk_cipher(sa.suite, k.er.view(), k.ar.view());
+  sa.in = sa.initiator ? make_sk_cipher(sa.suite, k.er.view(), k.ar.view())
+                       : make_sk_cipher(sa.suite, k.ei.view(), k.ai.view());
 }
 
-// COOKIE and INVALID_KE_PAYLOAD are answered; other refusals are remembered, not believed: they are not authenticated (RFC
-// 7296 2.21.1), so a real answer may still come.
+// COOKIE and INVALID_KE_PAYLOAD are answered; other refusals are remembered, not believed: they are not authenticated
+// (RFC 7296 2.21.1), so a real answer may still come.
 bool IkePeer::Impl::init_refused(Context& cx, IkeSa& sa, const Payloads& payloads) {
   if (const auto cookie = find_notify(payloads, NotifyType::Cookie)) {
     const bool usable = !cookie->data.empty() && cookie->data.size() <= kMaxCookie && sa.init_retries < kMaxInitRetries;
@@ -116,7 +120,8 @@ bool IkePeer::Impl::init_refused(Context& cx, IkeSa& sa, const Payloads& payload
     const auto ours = [&](const IkeSuite& s) { return s.dh == group; };
     if (!r.done() || sa.init_retries >= kMaxInitRetries || group == sa.ke->group()) return true;
     if (std::ranges::none_of(config.ike, ours)) {
-      status.last_error = "the peer wants Diffie-Hellman group " + std::string(to_string(group)) + ", which no 'ike proposal' has";
+      status.last_error =
+          "the peer wants Diffie-Hellman group " + std::string(to_string(group)) + ", which no 'ike proposal' has";
       return true;
     }
     ++sa.init_retries;
@@ -218,8 +223,9 @@ void IkePeer::Impl::on_init_request(Context& cx, const Header& h, const Received
   if (!proposals || !ke) return;
   const auto chosen = choose(*proposals, config.ike);
   if (!chosen) {
-    note(cx, Level::Warning, fmt::format("{} proposes nothing that an 'ike proposal' of ours has: NO_PROPOSAL_CHOSEN sent",
-                                         e.remote.to_string()));
+    note(cx, Level::Warning,
+         fmt::format("{} proposes nothing that an 'ike proposal' of ours has: NO_PROPOSAL_CHOSEN sent",
+                     e.remote.to_string()));
     reply({make_notify(NotifyType::NoProposalChosen)});
     return;
   }
@@ -239,7 +245,8 @@ void IkePeer::Impl::on_init_request(Context& cx, const Header& h, const Received
   sa.nr.resize(kNonce);
   entropy.fill(sa.nr);
   detect_nat(sa, payloads);
-  Payloads answer{make_sa({proposal_of(sa.suite, chosen->number, {})}), make_ke(*ours), {PayloadType::Nonce, false, sa.nr}};
+  Payloads answer{
+      make_sa({proposal_of(sa.suite, chosen->number, {})}), make_ke(*ours), {PayloadType::Nonce, false, sa.nr}};
   add_nat_detection(sa, answer);
   if (sa.peer_fragments) answer.push_back(make_notify(NotifyType::FragmentationSupported));
   sa.init_request = e.message;

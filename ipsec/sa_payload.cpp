@@ -51,8 +51,8 @@ bool contains(const Proposal& offered, const std::vector<Transform>& wanted) {
 }
 
 template <class Suite, class Wanted>
-std::optional<Chosen<Suite>> choose_from(const std::vector<Proposal>& theirs, const std::vector<Suite>& ours, SaProtocol protocol,
-                                         Wanted wanted) {
+std::optional<Chosen<Suite>> choose_from(const std::vector<Proposal>& theirs, const std::vector<Suite>& ours,
+                                         SaProtocol protocol, Wanted wanted) {
   for (const auto& suite : ours) {
     for (const auto& p : theirs) {
       if (p.protocol == protocol && contains(p, wanted(suite))) return Chosen<Suite>{suite, p.number, p.spi};
@@ -141,7 +141,8 @@ Proposal proposal_of(const EspSuite& s, std::uint8_t number, Spi spi, WithDh dh)
 
 Payload offer(const IkeProposals& ours, Bytes spi) {
   std::vector<Proposal> all;
-  for (const auto& s : ours) all.push_back(proposal_of(s, static_cast<std::uint8_t>(all.size() + 1), spi));
+  for (const auto& s : ours)
+    all.push_back(proposal_of(s, static_cast<std::uint8_t>(all.size() + 1), spi));
   return make_sa(all);
 }
 
@@ -161,7 +162,8 @@ std::optional<Chosen<IkeSuite>> choose(const std::vector<Proposal>& theirs, cons
 }
 
 std::optional<Chosen<EspSuite>> choose(const std::vector<Proposal>& theirs, const EspProposals& ours, WithDh dh) {
-  return choose_from(theirs, ours, SaProtocol::Esp, [&](const EspSuite& s) { return proposal_of(s, 1, Spi{}, dh).transforms; });
+  return choose_from(theirs, ours, SaProtocol::Esp,
+                     [&](const EspSuite& s) { return proposal_of(s, 1, Spi{}, dh).transforms; });
 }
 
 }  // namespace cgw::ipsec

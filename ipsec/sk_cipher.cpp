@@ -10,7 +10,9 @@ namespace {
 class GcmSk final : public SkCipher {
  public:
   GcmSk(const IkeSuite& suite, Bytes sk_e)
-      : cipher_(cipher_of(suite.encr, suite.key_bits)), key_(sk_e.first(sk_e.size() - kSalt)), salt_(sk_e.last(kSalt)) {}
+      : cipher_(cipher_of(suite.encr, suite.key_bits)),
+        key_(sk_e.first(sk_e.size() - kSalt)),
+        salt_(sk_e.last(kSalt)) {}
 
   std::size_t iv_size() const override { return kIv; }
   std::size_t icv_size() const override { return kIcv; }

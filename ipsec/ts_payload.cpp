@@ -10,7 +10,9 @@ constexpr std::size_t kFixed = 8;
 
 }  // namespace
 
-AddressRange any_ipv4() { return {IpAddress::v4(0), IpAddress::v4(0xffffffff)}; }
+AddressRange any_ipv4() {
+  return {IpAddress::v4(0), IpAddress::v4(0xffffffff)};
+}
 
 Payload make_ts(PayloadType type, const AddressRange& range) {
   Payload out{type, false, {}};

@@ -5,8 +5,8 @@
 #include "ipsec/child_sa.hpp"
 #include "ipsec/payload.hpp"
 
-// Traffic selectors (RFC 7296 3.13): address ranges; selectors for one protocol or port are not what a route-based tunnel
-// can use and are passed over.
+// Traffic selectors (RFC 7296 3.13): address ranges; selectors for one protocol or port are not what a route-based
+// tunnel can use and are passed over.
 namespace cgw::ipsec {
 
 AddressRange any_ipv4();

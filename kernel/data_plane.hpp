@@ -62,7 +62,7 @@ struct Capability {
   bool xfrm_interface = false;
   bool tun = false;
   bool nexthop_objects = false;
-  std::string why_not_kernel;  // "CONFIG_INET_ESP and CONFIG_XFRM_INTERFACE are missing"; empty if usable
+  std::string why_not_kernel;     // "CONFIG_INET_ESP and CONFIG_XFRM_INTERFACE are missing"; empty if usable
   std::string why_not_userspace;  // "/dev/net/tun: No such file or directory"
 };
 Capability probe_capability();

@@ -24,10 +24,10 @@ template <class T>
 using KernelResult = Result<T, KernelError>;
 
 // What makes an object in the kernel ours.
-inline constexpr std::uint8_t kRouteProtocol = 199;          // rtm_protocol and nh_protocol
-inline constexpr std::uint32_t kNexthopIdFirst = 0x0c670000;  // ids of nexthop objects and groups:
-inline constexpr std::uint32_t kNexthopIdLast = 0x0c67ffff;   // 208,076,800 to 208,142,335
-inline constexpr std::uint32_t kRouteMetric = 20;             // as FRR installs eBGP routes
+inline constexpr std::uint8_t kRouteProtocol = 199;               // rtm_protocol and nh_protocol
+inline constexpr std::uint32_t kNexthopIdFirst = 0x0c670000;      // ids of nexthop objects and groups:
+inline constexpr std::uint32_t kNexthopIdLast = 0x0c67ffff;       // 208,076,800 to 208,142,335
+inline constexpr std::uint32_t kRouteMetric = 20;                 // as FRR installs eBGP routes
 inline constexpr std::uint32_t kBlackholeMetric = 4'000'000'000;  // the route behind every prefix of ours
 
 }  // namespace cgw::kernel

@@ -20,8 +20,8 @@ class IcmpEcho {
 
   int fd() const;
   // tunnel: comes back in Reply; sequence likewise. An error such as ENETDOWN is evidence too.
-  KernelResult<void> send(IfIndex interface, const IpAddress& source, const IpAddress& target,
-                          std::uint16_t tunnel, std::uint16_t sequence);
+  KernelResult<void> send(IfIndex interface, const IpAddress& source, const IpAddress& target, std::uint16_t tunnel,
+                          std::uint16_t sequence);
   struct Reply {
     std::uint16_t tunnel, sequence;
     IpAddress from;

@@ -5,7 +5,9 @@
 namespace cgw::rib {
 namespace {
 
-bool is(const Path& p, Protocol protocol, ExitId exit) { return p.protocol == protocol && p.exit == exit; }
+bool is(const Path& p, Protocol protocol, ExitId exit) {
+  return p.protocol == protocol && p.exit == exit;
+}
 
 // As good as each other for sharing the load: no rule before Oldest tells them apart.
 bool equal_cost(const Path& a, const Path& b) {
@@ -79,8 +81,10 @@ void Rib::set_followed(std::optional<ExitId> exit) {
 PlanChanges Rib::take_changes() {
   PlanChanges routes, out;
   std::vector<Prefix> empty;
-  for (const Prefix& p : std::exchange(dirty_, {})) settle(table_.find(p), routes, empty);
-  for (const Prefix& p : empty) table_.erase(p);
+  for (const Prefix& p : std::exchange(dirty_, {}))
+    settle(table_.find(p), routes, empty);
+  for (const Prefix& p : empty)
+    table_.erase(p);
 
   for (const GroupId id : std::exchange(stale_groups_, {})) {
     const auto it = groups_.find(id);
@@ -97,7 +101,8 @@ PlanChanges Rib::take_changes() {
     const auto it = groups_.find(id);
     if (it == groups_.end() || it->second.users > 0) continue;
     if (it->second.published) out.push_back(GroupGone{id});
-    for (const ExitId e : it->second.ranking.exits) by_exit_[e].erase(id);
+    for (const ExitId e : it->second.ranking.exits)
+      by_exit_[e].erase(id);
     by_ranking_.erase(it->second.ranking);
     groups_.erase(it);
     free_ids_.push_back(id);
@@ -154,7 +159,8 @@ GroupId Rib::join(Ranking ranking) {
     id = free_ids_.back();
     free_ids_.pop_back();
   }
-  for (const ExitId e : ranking.exits) by_exit_[e].insert(id);
+  for (const ExitId e : ranking.exits)
+    by_exit_[e].insert(id);
   by_ranking_[ranking] = id;
   groups_[id] = Group{.ranking = std::move(ranking), .active = {}, .users = 1, .published = false};
   stale_groups_.insert(id);
@@ -183,7 +189,9 @@ Fitness Rib::fitness_of(ExitId exit) const {
   return it == fitness_.end() ? Fitness::Down : it->second;
 }
 
-std::size_t Rib::prefixes() const { return table_.size(); }
+std::size_t Rib::prefixes() const {
+  return table_.size();
+}
 
 RouteView Rib::view_of(const Prefix& prefix, const Entry& e) const {
   RouteView v{.prefix = prefix, .group = e.group.value_or(GroupId{}), .candidates = {}, .blackhole = false};
@@ -210,13 +218,15 @@ std::optional<RouteView> Rib::find(const Prefix& prefix) const {
 std::vector<RouteView> Rib::view() const {
   std::vector<RouteView> out;
   out.reserve(table_.size());
-  for (const auto& [prefix, e] : table_) out.push_back(view_of(prefix, e));
+  for (const auto& [prefix, e] : table_)
+    out.push_back(view_of(prefix, e));
   return out;
 }
 
 std::vector<GroupSet> Rib::groups() const {
   std::vector<GroupSet> out;
-  for (const auto& [id, g] : groups_) out.push_back({id, g.ranking.exits, g.active});
+  for (const auto& [id, g] : groups_)
+    out.push_back({id, g.ranking.exits, g.active});
   return out;
 }
 

@@ -48,7 +48,17 @@ struct Path {
 // Which rule decides between two candidates, in this order; the words for `show ip route X why`. Oldest (BGP only): the
 // path that has been here longest stays, whatever attributes it changed since; so equal paths do not flap.
 enum class Rule : std::uint8_t {
-  Same, Distance, LocalPref, AsPathLength, Origin, Med, Preference, FollowPeer, Oldest, RouterId, PeerAddress,
+  Same,
+  Distance,
+  LocalPref,
+  AsPathLength,
+  Origin,
+  Med,
+  Preference,
+  FollowPeer,
+  Oldest,
+  RouterId,
+  PeerAddress,
 };
 std::string_view to_string(Rule r);
 
@@ -88,9 +98,9 @@ using PlanChanges = std::vector<PlanChange>;
 
 struct Candidate {
   Path path;
-  bool best = false;       // by the rules, fitness aside
+  bool best = false;          // by the rules, fitness aside
   Rule lost_by = Rule::Same;  // the rule by which the best one beat it
-  bool active = false;     // carries the packets now
+  bool active = false;        // carries the packets now
 };
 struct RouteView {
   Prefix prefix;
@@ -103,8 +113,8 @@ class Rib {
  public:
   explicit Rib(std::uint32_t maximum_paths = 1) : maximum_paths_(maximum_paths) {}
 
-  // One path per (prefix, protocol, exit); the new one replaces the old and keeps its `learned`. A Connected path wins by
-  // distance, and the prefix is then left to the kernel's own route: the plan has no route for it.
+  // One path per (prefix, protocol, exit); the new one replaces the old and keeps its `learned`. A Connected path wins
+  // by distance, and the prefix is then left to the kernel's own route: the plan has no route for it.
   void update(const Prefix& prefix, Path path);
   void withdraw(const Prefix& prefix, Protocol protocol, ExitId exit);
   // The session (or the configuration) behind these paths is gone. With retain, prefixes that lose their
@@ -138,7 +148,7 @@ class Rib {
     bool published = false;
   };
   struct Entry {
-    std::vector<Path> paths;  // ranked by settle()
+    std::vector<Path> paths;       // ranked by settle()
     std::optional<GroupId> group;  // as last published
     Protocol protocol = Protocol::Bgp;
     bool retained = false;

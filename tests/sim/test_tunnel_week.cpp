@@ -32,10 +32,11 @@ struct End {
 
   test::SimEntropy entropy;
   IkePeer peer;
-  std::set<Spi> inbound;          // the data plane: what can be received
-  std::optional<Spi> outbound;    // and what is sent with
-  std::map<Spi, Spi> pairs;       // inbound -> outbound
-  health::Prober prober{health::ProbeConfig{.interval = Millis{10000}, .timeout_floor = Millis{2000}, .timeout_max = Millis{4000}}};
+  std::set<Spi> inbound;        // the data plane: what can be received
+  std::optional<Spi> outbound;  // and what is sent with
+  std::map<Spi, Spi> pairs;     // inbound -> outbound
+  health::Prober prober{
+      health::ProbeConfig{.interval = Millis{10000}, .timeout_floor = Millis{2000}, .timeout_max = Millis{4000}}};
   health::TunnelHealth health;
   std::uint32_t went_down = 0;
   std::size_t most_inbound = 0;
@@ -43,8 +44,11 @@ struct End {
 
 class World {
  public:
-  World(ipsec::PeerConfig a, ipsec::PeerConfig b, std::uint64_t seed) : ends_{End(std::move(a), seed * 2 + 1), End(std::move(b), seed * 2 + 2)}, net_(seed) {
-    for (int i : {0, 1}) run(i, ipsec::Start{});
+  World(ipsec::PeerConfig a, ipsec::PeerConfig b, std::uint64_t seed)
+      : ends_{End(std::move(a), seed * 2 + 1), End(std::move(b), seed * 2 + 2)},
+        net_(seed) {
+    for (int i : {0, 1})
+      run(i, ipsec::Start{});
   }
 
   test::SimNetwork<Wire>& net() { return net_; }
@@ -57,8 +61,10 @@ class World {
     while (const auto at = next()) {
       if (*at > until) break;
       now_ = std::max(now_, *at);
-      while (auto packet = net_.take(now_)) deliver(packet->first, std::move(packet->second));
-      for (int i : {0, 1}) tick(i);
+      while (auto packet = net_.take(now_))
+        deliver(packet->first, std::move(packet->second));
+      for (int i : {0, 1})
+        tick(i);
     }
     now_ = until;
   }
@@ -87,7 +93,8 @@ class World {
   void tick(int i) {
     End& e = end(i);
     if (e.peer.next_deadline() && *e.peer.next_deadline() <= now_) run(i, ipsec::Tick{});
-    for (const auto& probe : e.prober.tick(now_)) send_esp(i, {.sequence = probe.sequence});
+    for (const auto& probe : e.prober.tick(now_))
+      send_esp(i, {.sequence = probe.sequence});
     judge(i);
   }
 
@@ -127,13 +134,16 @@ class World {
 
   void run(int i, const ipsec::Event& event) {
     End& e = end(i);
-    for (const auto& action : e.peer.step(now_, event)) obey(i, e, action);
+    for (const auto& action : e.peer.step(now_, event))
+      obey(i, e, action);
     e.most_inbound = std::max(e.most_inbound, e.inbound.size());
   }
 
   void obey(int i, End& e, const ipsec::Action& action) {
     const auto visitor = Overload{
-        [&](const ipsec::SendDatagram& d) { net_.send(now_, 1 - i, {.ike = ipsec::Received{d.remote, d.local, d.message}}); },
+        [&](const ipsec::SendDatagram& d) {
+          net_.send(now_, 1 - i, {.ike = ipsec::Received{d.remote, d.local, d.message}});
+        },
         [&](const ipsec::InstallInbound& a) { e.inbound.insert(a.sa.spi_in); },
         [&](const ipsec::UseOutbound& a) {
           e.outbound = a.sa.spi_out;
@@ -218,7 +228,8 @@ TEST_CASE("a week on a bad network: lost, late, doubled and reordered messages e
     world.net().set({});
     world.run_for(Seconds{90});
     CHECK(world.settled());
-    for (int i : {0, 1}) CHECK(world.end(i).most_inbound <= 6);
+    for (int i : {0, 1})
+      CHECK(world.end(i).most_inbound <= 6);
   }
 }
 
@@ -253,12 +264,14 @@ TEST_CASE("a partition is noticed, and the tunnel is back within 30 s of its end
     for (int round = 0; round < 5; ++round) {
       world.net().set_cut(true);
       world.run_for(Seconds{3600} + Millis(static_cast<Millis::rep>(seed * 137)));
-      for (int i : {0, 1}) CHECK(world.end(i).peer.status().state == PeerState::Connecting);
+      for (int i : {0, 1})
+        CHECK(world.end(i).peer.status().state == PeerState::Connecting);
       world.net().set_cut(false);
       world.run_for(Seconds{30});
       CHECK(world.settled());
     }
-    for (int i : {0, 1}) CHECK(world.end(i).inbound.size() == 1);
+    for (int i : {0, 1})
+      CHECK(world.end(i).inbound.size() == 1);
   }
 }
 

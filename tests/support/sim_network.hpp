@@ -9,7 +9,8 @@
 
 namespace cgw::test {
 
-// A datagram network between two ends, 0 and 1, on a clock of its own: loses, delays, duplicates and so reorders, by a seed.
+// A datagram network between two ends, 0 and 1, on a clock of its own: loses, delays, duplicates and so reorders, by a
+// seed.
 template <class Packet>
 class SimNetwork {
  public:

@@ -73,16 +73,41 @@ TEST_CASE("what is rendered from a configuration that uses every row reads back 
   REQUIRE_MESSAGE(second, complaint(text));
   CHECK(*second == *first);
   CHECK(render(*second) == text);
-  for (const char* line : {"hostname edge1", "data-plane userspace", "tunnels-down unreachable", " customer-gateway cgw-1", " target tgw tgw-1",
-                           " routing static", "  interface cgw1", "  customer-gateway outside-address 192.0.2.1",
-                           "  customer-gateway inside-address 169.254.10.2/30", "  vpn-gateway outside-address 198.51.100.1",
-                           "  vpn-gateway inside-address 169.254.10.1", "  local-address 10.0.0.1", "  pre-shared-key vpn-1-tunnel1",
-                           "  ike proposal aes256gcm16-prfsha384-ecp384 aes128-sha256-modp2048", "  esp proposal aes256gcm16-ecp384",
-                           "  ike lifetime 14400", "  esp lifetime 1800", "  dpd interval 20", "  replay-window 512", "  no initiate",
-                           "  probe interval 200", "  probe misses 5", "  mtu 1400", "  preference 7", "  shutdown", "  no probe",
-                           " bgp router-id 192.0.2.1", " timers bgp 5 15", " neighbor 169.254.10.1 description AWS tunnel 1",
-                           " neighbor 169.254.10.1 timers 3 9", " neighbor 169.254.10.1 passive", " neighbor 169.254.10.1 shutdown",
-                           " neighbor 169.254.10.1 maximum-prefix-out 90", "  network 10.1.0.0/16", "ip route 10.2.0.0/16 169.254.10.1 200",
+  for (const char* line : {"hostname edge1",
+                           "data-plane userspace",
+                           "tunnels-down unreachable",
+                           " customer-gateway cgw-1",
+                           " target tgw tgw-1",
+                           " routing static",
+                           "  interface cgw1",
+                           "  customer-gateway outside-address 192.0.2.1",
+                           "  customer-gateway inside-address 169.254.10.2/30",
+                           "  vpn-gateway outside-address 198.51.100.1",
+                           "  vpn-gateway inside-address 169.254.10.1",
+                           "  local-address 10.0.0.1",
+                           "  pre-shared-key vpn-1-tunnel1",
+                           "  ike proposal aes256gcm16-prfsha384-ecp384 aes128-sha256-modp2048",
+                           "  esp proposal aes256gcm16-ecp384",
+                           "  ike lifetime 14400",
+                           "  esp lifetime 1800",
+                           "  dpd interval 20",
+                           "  replay-window 512",
+                           "  no initiate",
+                           "  probe interval 200",
+                           "  probe misses 5",
+                           "  mtu 1400",
+                           "  preference 7",
+                           "  shutdown",
+                           "  no probe",
+                           " bgp router-id 192.0.2.1",
+                           " timers bgp 5 15",
+                           " neighbor 169.254.10.1 description AWS tunnel 1",
+                           " neighbor 169.254.10.1 timers 3 9",
+                           " neighbor 169.254.10.1 passive",
+                           " neighbor 169.254.10.1 shutdown",
+                           " neighbor 169.254.10.1 maximum-prefix-out 90",
+                           "  network 10.1.0.0/16",
+                           "ip route 10.2.0.0/16 169.254.10.1 200",
                            "ip route 10.3.0.0/16 vpn-1"}) {
     CHECK_MESSAGE(text.find(std::string(line) + "\n") != std::string::npos, line);
   }
@@ -93,7 +118,8 @@ TEST_CASE("a 'no' form that does not say which one is incomplete, not a crash") 
   CHECK(complaint("no vpn connection") == "f:1:18: % Command incomplete: no vpn connection");
   CHECK(complaint("vpn connection a\n no tunnel") == "f:2:11: % Command incomplete: no tunnel");
   CHECK(complaint("router bgp 1\n address-family ipv4 unicast\n  no network").find("incomplete") != std::string::npos);
-  CHECK(complaint("router bgp 1\n neighbor 1.2.3.4 remote-as 2\n no neighbor 1.2.3.4").find("incomplete") != std::string::npos);
+  CHECK(complaint("router bgp 1\n neighbor 1.2.3.4 remote-as 2\n no neighbor 1.2.3.4").find("incomplete") !=
+        std::string::npos);
   CHECK(complaint("router bgp 1\n no router bgp") == "");
 }
 

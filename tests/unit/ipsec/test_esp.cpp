@@ -7,8 +7,8 @@
 namespace cgw::ipsec {
 namespace {
 
-constexpr const char* kSuites[] = {"aes128gcm16",   "aes256gcm16",   "aes128-sha1",    "aes256-sha256",  "aes128-sha384",
-                                   "aes256-sha512", "aes256gcm16-esn", "aes128-sha256-esn"};
+constexpr const char* kSuites[] = {"aes128gcm16",   "aes256gcm16",   "aes128-sha1",     "aes256-sha256",
+                                   "aes128-sha384", "aes256-sha512", "aes256gcm16-esn", "aes128-sha256-esn"};
 
 EspKeys keys_of(const EspSuite& s) {
   OpenSslEntropy entropy;
@@ -62,7 +62,8 @@ TEST_CASE("packets of every size pass every suite unchanged, once [RFC 4303 3.4.
 }
 
 TEST_CASE("what the sealer writes is what the MTU formula allows for [RFC 4303 2.4]") {
-  for (const char* name : {"aes128gcm16", "aes256gcm16", "aes128-sha1", "aes256-sha256", "aes128-sha384", "aes256-sha512"}) {
+  for (const char* name :
+       {"aes128gcm16", "aes256gcm16", "aes128-sha1", "aes256-sha256", "aes128-sha384", "aes256-sha512"}) {
     CAPTURE(name);
     const EspSuite s = *parse_esp_suite(name);
     EspSealer sealer(s, Spi{0xc0000001}, keys_of(s));
@@ -82,7 +83,8 @@ TEST_CASE("every truncation and every flipped bit of a packet is refused, and no
     EspSealer sealer(s, Spi{0xc0000001}, k);
     EspOpener opener(s, k, 64);
     const Buffer packet = sealed(sealer, ipv4(40));
-    for (std::size_t n = 0; n < packet.size(); ++n) CHECK(!opened(opener, Bytes(packet).first(n)));
+    for (std::size_t n = 0; n < packet.size(); ++n)
+      CHECK(!opened(opener, Bytes(packet).first(n)));
     for (std::size_t bit = 0; bit < packet.size() * 8; ++bit) {
       Buffer bad = packet;
       bad[bit / 8] ^= static_cast<std::uint8_t>(1U << (bit % 8));
@@ -116,14 +118,14 @@ struct Step {
 
 TEST_CASE("the replay window takes each number once and nothing behind its edge [RFC 4303 3.4.3]") {
   const Step steps[] = {
-      {0, false},                                         // 1: never a first number
-      {1, true},     {1, false},                          // 2-3
-      {9, true},     {8, true},     {7, true},  {7, false},  // 4-7: late but inside
-      {64, true},    {2, true},     {1, false},           // 8-10
-      {128, true},   {65, true},    {64, false},          // 11-13: the edge is 65
-      {127, true},   {66, true},    {66, false},          // 14-16
-      {1000, true},  {936, false},  {937, true},          // 17-19: a jump empties the window
-      {1063, true},  {1000, false}, {1001, true},         // 20-22
+      {0, false},                                                                // 1: never a first number
+      {1, true},          {1, false},                                            // 2-3
+      {9, true},          {8, true},           {7, true},           {7, false},  // 4-7: late but inside
+      {64, true},         {2, true},           {1, false},                       // 8-10
+      {128, true},        {65, true},          {64, false},                      // 11-13: the edge is 65
+      {127, true},        {66, true},          {66, false},                      // 14-16
+      {1000, true},       {936, false},        {937, true},                      // 17-19: a jump empties the window
+      {1063, true},       {1000, false},       {1001, true},                     // 20-22
       {0xffffffff, true}, {0x100000000, true}, {0xffffffff, false}, {0xfffffffe, true},  // 23-26
   };
   ReplayWindow w(64);
@@ -161,9 +163,15 @@ struct MtuRow {
 };
 
 TEST_CASE("MTU and MSS are those that AWS publishes") {
-  for (const MtuRow& r : {MtuRow{"aes128gcm16", false, 1446, 1426}, {"aes256gcm16", true, 1438, 1418}, {"aes128-sha1", false, 1438, 1422},
-                          {"aes128-sha1", true, 1422, 1406}, {"aes256-sha256", false, 1438, 1406}, {"aes256-sha256", true, 1422, 1406},
-                          {"aes256-sha384", false, 1422, 1406}, {"aes256-sha384", true, 1422, 1390}, {"aes256-sha512", false, 1422, 1390},
+  for (const MtuRow& r : {MtuRow{"aes128gcm16", false, 1446, 1426},
+                          {"aes256gcm16", true, 1438, 1418},
+                          {"aes128-sha1", false, 1438, 1422},
+                          {"aes128-sha1", true, 1422, 1406},
+                          {"aes256-sha256", false, 1438, 1406},
+                          {"aes256-sha256", true, 1422, 1406},
+                          {"aes256-sha384", false, 1422, 1406},
+                          {"aes256-sha384", true, 1422, 1390},
+                          {"aes256-sha512", false, 1422, 1390},
                           {"aes256-sha512", true, 1406, 1390}}) {
     CAPTURE(r.suite);
     CAPTURE(r.udp);
@@ -184,11 +192,13 @@ TEST_CASE("suites read back as they are written, and a wrong word is named") {
     CHECK(to_string(*parse_esp_suite(name)) == name);
   }
   CHECK(parse_ike_suite("aes512-sha256-ecp256").error().find("'aes512'") != std::string::npos);
-  for (const char* bad : {"", "aes128", "aes128-modp2048", "aes128gcm16-ecp256", "aes128-aes256-sha256-ecp256", "aes128-sha256-ecp256-esn"}) {
+  for (const char* bad : {"", "aes128", "aes128-modp2048", "aes128gcm16-ecp256", "aes128-aes256-sha256-ecp256",
+                          "aes128-sha256-ecp256-esn"}) {
     CAPTURE(bad);
     CHECK(!parse_ike_suite(bad));
   }
-  for (const char* bad : {"aes128gcm16-sha256", "aes128", "aes128-sha256-prfsha256"}) CHECK(!parse_esp_suite(bad));
+  for (const char* bad : {"aes128gcm16-sha256", "aes128", "aes128-sha256-prfsha256"})
+    CHECK(!parse_esp_suite(bad));
   CHECK(!weakness(*parse_ike_suite("aes128-sha1-modp2048")).empty());
   CHECK(weakness(default_ike_proposals()[0]).empty());
 }
