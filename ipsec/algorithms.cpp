@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <ranges>
 #include <span>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace cgw::ipsec {
 namespace {
@@ -25,16 +27,30 @@ constexpr std::array<IntegRow, 4> kInteg{{
 struct DhRow {
   std::string_view word;
   DhGroup group;
+  std::string_view weak;  // why, or empty
 };
-constexpr std::array<DhRow, 6> kDh{{
-    {"modp2048", DhGroup::Modp2048},
-    {"modp3072", DhGroup::Modp3072},
-    {"modp4096", DhGroup::Modp4096},
-    {"ecp256", DhGroup::Ecp256},
-    {"ecp384", DhGroup::Ecp384},
-    {"ecp521", DhGroup::Ecp521},
+constexpr std::string_view kShort = "can be broken by a state", kOpaque = "has a prime of unknown making";
+constexpr std::array<DhRow, 14> kDh{{
+    {"modp1024", DhGroup::Modp1024, kShort},
+    {"modp1536", DhGroup::Modp1536, kShort},
+    {"modp2048", DhGroup::Modp2048, {}},
+    {"modp3072", DhGroup::Modp3072, {}},
+    {"modp4096", DhGroup::Modp4096, {}},
+    {"modp6144", DhGroup::Modp6144, {}},
+    {"modp8192", DhGroup::Modp8192, {}},
+    {"ecp256", DhGroup::Ecp256, {}},
+    {"ecp384", DhGroup::Ecp384, {}},
+    {"ecp521", DhGroup::Ecp521, {}},
+    {"modp1024s160", DhGroup::Modp1024s160, kShort},
+    {"modp2048s224", DhGroup::Modp2048s224, kOpaque},
+    {"modp2048s256", DhGroup::Modp2048s256, kOpaque},
+    {"curve25519", DhGroup::Curve25519, {}},
 }};
 
+const DhRow* row_of(DhGroup g) {
+  const auto it = std::ranges::find(kDh, g, &DhRow::group);
+  return it == kDh.end() ? nullptr : it;
+}
 const IntegRow* row_of(Integ i) {
   const auto it = std::ranges::find(kInteg, i, &IntegRow::integ);
   return it == kInteg.end() ? nullptr : it;
@@ -86,9 +102,8 @@ Result<Words, std::string> read_words(std::string_view text) {
     if (!take_word(word, w)) {
       return fail(
           fmt::format("'{}' in '{}': allowed once each are aes128, aes256, aes128gcm16, aes256gcm16; sha1, sha256, "
-                      "sha384, sha512; prfsha1, prfsha256, prfsha384, prfsha512; modp2048, modp3072, modp4096, "
-                      "ecp256, ecp384, ecp521; esn",
-                      word, text));
+                      "sha384, sha512; prfsha1, prfsha256, prfsha384, prfsha512; {}; esn",
+                      word, text, fmt::join(kDh | std::views::transform(&DhRow::word), ", ")));
     }
     from = dash + 1;
   }
@@ -100,6 +115,20 @@ Result<Words, std::string> read_words(std::string_view text) {
     return fail(fmt::format("'{}': AES-CBC needs an integrity algorithm (sha256, ...)", text));
   }
   return w;
+}
+
+std::string weak_sha1(int phase) {
+  return fmt::format(
+      "SHA-1 is deprecated; AWS's tunnel option Phase{}IntegrityAlgorithms allows SHA2-256, SHA2-384 and SHA2-512",
+      phase);
+}
+
+// RFC 8247 2.4
+std::string weak_group(DhGroup g, int phase) {
+  const auto* r = row_of(g);
+  if (r == nullptr || r->weak.empty()) return {};
+  return fmt::format("group {} {}; AWS's tunnel option Phase{}DHGroupNumbers allows 14 to 21",
+                     static_cast<std::uint16_t>(g), r->weak, phase);
 }
 
 std::string cipher_word(Encr e, std::uint16_t bits) {
@@ -120,6 +149,8 @@ Result<IkeSuite, std::string> parse_ike_suite(std::string_view text) {
   if (w.esn) return fail(fmt::format("'{}': esn is a word of ESP proposals", text));
   if (w.dh == DhGroup::None)
     return fail(fmt::format("'{}' names no Diffie-Hellman group (ecp384, modp2048, ...)", text));
+  if (w.dh == DhGroup::Modp1536)
+    return fail(fmt::format("'{}': modp1536 (group 5) is a word of ESP proposals; AWS has no such phase 1", text));
   const IntegRow* prf = w.prf != nullptr ? w.prf : w.integ;
   if (prf == nullptr) return fail(fmt::format("'{}' names no PRF (prfsha384, ...)", text));
   IkeSuite s;
@@ -181,8 +212,9 @@ std::string_view to_string(Prf v) {
   return "?";
 }
 std::string_view to_string(DhGroup v) {
-  const auto it = std::ranges::find(kDh, v, &DhRow::group);
-  return it == kDh.end() ? "none" : it->word;
+  if (v == DhGroup::None) return "none";
+  const auto* r = row_of(v);
+  return r == nullptr ? "unknown" : r->word;
 }
 
 std::size_t encr_key_octets(Encr e, std::uint16_t key_bits) {
@@ -205,15 +237,14 @@ std::size_t prf_octets(Prf p) {
 }
 
 std::string weakness(const IkeSuite& s) {
-  if (s.prf == Prf::HmacSha1 || s.integ == Integ::HmacSha1_96)
-    return "SHA-1 is deprecated; AWS's tunnel options allow SHA2-256 to SHA2-512";
-  return {};
+  if (s.prf == Prf::HmacSha1 || s.integ == Integ::HmacSha1_96) return weak_sha1(1);
+  return weak_group(s.dh, 1);
 }
 std::string weakness(const EspSuite& s) {
-  if (s.integ == Integ::HmacSha1_96) return "SHA-1 is deprecated; AWS's tunnel options allow AES256-GCM-16";
+  if (s.integ == Integ::HmacSha1_96) return weak_sha1(2);
   if (s.dh == DhGroup::None)
-    return "rekeys without Diffie-Hellman; AWS always demands a group (phase 2 DH group numbers)";
-  return {};
+    return "rekeys without Diffie-Hellman; AWS always demands a group (tunnel option Phase2DHGroupNumbers)";
+  return weak_group(s.dh, 2);
 }
 
 }  // namespace cgw::ipsec

@@ -22,12 +22,21 @@ enum class Integ : std::uint16_t {
 enum class Prf : std::uint16_t { HmacSha1 = 2, HmacSha256 = 5, HmacSha384 = 6, HmacSha512 = 7 };
 enum class DhGroup : std::uint16_t {
   None = 0,
+  Modp1024 = 2,
+  Modp1536 = 5,
   Modp2048 = 14,
   Modp3072 = 15,
   Modp4096 = 16,
+  Modp6144 = 17,
+  Modp8192 = 18,
   Ecp256 = 19,
   Ecp384 = 20,
   Ecp521 = 21,
+  Modp1024s160 = 22,
+  Modp2048s224 = 23,
+  Modp2048s256 = 24,
+  Curve25519 = 31,
+  MlKem768 = 36,
 };
 
 // One concrete set of IKE algorithms. AEAD: integ is None.
@@ -59,8 +68,8 @@ IkeProposals default_ike_proposals();
 EspProposals default_esp_proposals();
 
 // Words: aes128|aes256 [gcm16], sha1|sha256|sha384|sha512 (integrity, and PRF where no prf word),
-// prfsha1|prfsha256|prfsha384|prfsha512, modp2048|modp3072|modp4096|ecp256|ecp384|ecp521, esn.
-// The error names the word that is wrong and what is allowed.
+// prfsha1|prfsha256|prfsha384|prfsha512, a group (modp1024 to modp8192, modp1024s160, modp2048s224, modp2048s256,
+// ecp256, ecp384, ecp521, curve25519), esn. The error names the word that is wrong and what is allowed.
 Result<IkeSuite, std::string> parse_ike_suite(std::string_view text);
 Result<EspSuite, std::string> parse_esp_suite(std::string_view text);
 std::string to_string(const IkeSuite& s);
@@ -78,7 +87,7 @@ std::size_t icv_octets(Encr e, Integ i);  // 16 for GCM, 12/16/24/32 for HMAC
 std::size_t iv_octets(Encr e);            // on the wire: 8 for GCM, 16 for CBC
 std::size_t prf_octets(Prf p);            // output size = preferred key size
 
-// A reason why AWS's or today's practice calls the suite weak (SHA-1, ...), empty when it is fine.
+// Why the suite is weak (SHA-1, RFC 8247's groups) and which AWS tunnel option allows better; empty when it is fine.
 std::string weakness(const IkeSuite& s);
 std::string weakness(const EspSuite& s);
 

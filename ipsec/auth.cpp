@@ -155,7 +155,7 @@ void IkePeer::Impl::on_auth_response(Context& cx, IkeSa& sa, const Payloads& pay
   const auto proposals = parse_sa(sa_payload->body);
   const auto local = parse_ts(ts_i->body);
   const auto remote = parse_ts(ts_r->body);
-  if (!proposals || !local || !remote) return give_up("the Child SA in IKE_AUTH is malformed");
+  if (!proposals || !single(*proposals) || !local || !remote) return give_up("the Child SA in IKE_AUTH is malformed");
   const auto chosen = choose(*proposals, config.esp, WithDh::No);
   const auto local_ts = narrow(*local, any_ipv4());
   const auto remote_ts = narrow(*remote, any_ipv4());

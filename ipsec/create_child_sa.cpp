@@ -157,21 +157,20 @@ void IkePeer::Impl::answer_child_rekey(Context& cx, IkeSa& sa, const Payloads& p
   if (!remote_ts || !local_ts) return answer(NotifyType::TsUnacceptable);
   if (!spi.done()) return answer(NotifyType::InvalidSyntax);
 
-  SecretBytes shared;
-  std::unique_ptr<KeyExchange> ke;
+  std::optional<KeyExchangeAnswer> ke;
   if (chosen->suite.dh != DhGroup::None) {
     if (!parts->ke || parts->ke->group != chosen->suite.dh) {
       return respond(cx, sa, Exchange::CreateChildSa, {invalid_ke(chosen->suite.dh)});
     }
-    ke = entropy.new_key_exchange(chosen->suite.dh);
-    auto secret = ke->shared_secret(parts->ke->value);
-    if (!secret) return answer(NotifyType::InvalidSyntax);
-    shared = std::move(*secret);
+    auto made = entropy.answer_key_exchange(chosen->suite.dh, parts->ke->value);
+    if (!made) return answer(NotifyType::InvalidSyntax);
+    ke = std::move(*made);
   }
   Buffer nonce(kNonce);
   entropy.fill(nonce);
   const Spi spi_in = new_spi();
-  auto keys = derive_child_keys(sa.suite.prf, chosen->suite, sa.keys.d.view(), shared.view(), parts->nonce, nonce);
+  auto keys = derive_child_keys(sa.suite.prf, chosen->suite, sa.keys.d.view(), ke ? ke->secret.view() : Bytes(),
+                                parts->nonce, nonce);
   Child fresh = make_child(cx, sa, chosen->suite, spi_in, spi_out, std::move(keys), false, *local_ts, *remote_ts);
   install_inbound(cx, fresh);
   Payloads reply{make_sa({proposal_of(chosen->suite, chosen->number, spi_in, WithDh::Yes)}),
@@ -202,7 +201,7 @@ void IkePeer::Impl::on_child_rekey_response(Context& cx, IkeSa& sa, Request r, c
   if (error_in(payloads)) return rekey_refused(cx, sa, r, payloads);
   const auto parts = parse_parts(payloads);
   const auto chosen =
-      parts && parts->proposals.size() == 1 ? choose(parts->proposals, config.esp, WithDh::Yes) : std::nullopt;
+      parts && single(parts->proposals) ? choose(parts->proposals, config.esp, WithDh::Yes) : std::nullopt;
   const auto local_ts = parts ? narrow(parts->ts_i, any_ipv4()) : std::nullopt;
   const auto remote_ts = parts ? narrow(parts->ts_r, any_ipv4()) : std::nullopt;
   Reader spi(chosen ? Bytes(chosen->spi) : Bytes());
@@ -302,9 +301,9 @@ void IkePeer::Impl::answer_ike_rekey(Context& cx, IkeSa& sa, const Payloads& pay
     return respond(cx, sa, Exchange::CreateChildSa, {invalid_ke(chosen->suite.dh)});
   Reader spi(chosen->spi);
   const std::uint64_t spi_i = spi.u64();
-  const auto ke = entropy.new_key_exchange(chosen->suite.dh);
-  const auto shared = ke->shared_secret(parts->ke->value);
-  if (!spi.done() || spi_i == 0 || !shared) return answer(NotifyType::InvalidSyntax);
+  if (!spi.done() || spi_i == 0) return answer(NotifyType::InvalidSyntax);
+  const auto ke = entropy.answer_key_exchange(chosen->suite.dh, parts->ke->value);
+  if (!ke) return answer(NotifyType::InvalidSyntax);
 
   auto fresh = std::make_unique<IkeSa>();
   fresh->initiator = false;
@@ -313,7 +312,7 @@ void IkePeer::Impl::answer_ike_rekey(Context& cx, IkeSa& sa, const Payloads& pay
   fresh->suite = chosen->suite;
   Buffer nonce(kNonce);
   entropy.fill(nonce);
-  const auto seed = skeyseed_rekey(sa.suite.prf, sa.keys.d.view(), shared->view(), parts->nonce, nonce);
+  const auto seed = skeyseed_rekey(sa.suite.prf, sa.keys.d.view(), ke->secret.view(), parts->nonce, nonce);
   fresh->keys = derive_ike_keys(fresh->suite, seed.view(), parts->nonce, nonce, fresh->spi_i, fresh->spi_r);
   respond(cx, sa, Exchange::CreateChildSa,
           {make_sa({proposal_of(fresh->suite, chosen->number, ike_spi_octets(fresh->spi_r))}),
@@ -329,7 +328,7 @@ void IkePeer::Impl::on_ike_rekey_response(Context& cx, IkeSa& sa, Request r, con
     return pump(cx, sa);
   }
   const auto parts = parse_parts(payloads);
-  const auto chosen = parts && parts->proposals.size() == 1 ? choose(parts->proposals, config.ike) : std::nullopt;
+  const auto chosen = parts && single(parts->proposals) ? choose(parts->proposals, config.ike) : std::nullopt;
   Reader spi(chosen ? Bytes(chosen->spi) : Bytes());
   const std::uint64_t spi_r = spi.u64();
   const bool fits = chosen && spi.done() && spi_r != 0 && parts->ke && parts->ke->group == r.ke->group() &&

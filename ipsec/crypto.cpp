@@ -28,24 +28,31 @@ Buffer prf(Prf alg, Bytes key, Bytes data) {
   return out;
 }
 
+SecretBytes secret_prf(Prf alg, Bytes key, Bytes data) {
+  Hmac mac(prf_digest(alg), key);
+  SecretBytes out(prf_octets(alg));
+  mac.update(data);
+  mac.finish(out.mutable_view());
+  return out;
+}
+
 // RFC 7296 2.13: T1 = prf(K, S | 0x01), Tn = prf(K, Tn-1 | S | n)
 SecretBytes prf_plus(Prf alg, Bytes key, Bytes seed, std::size_t octets) {
   SecretBytes out(octets);
   Hmac mac(prf_digest(alg), key);
-  Buffer block;
+  SecretBytes block;
   std::size_t done = 0;
   for (std::uint8_t n = 1; done < octets && n != 0; ++n) {
     mac.restart();
-    mac.update(block);
+    mac.update(block.view());
     mac.update(seed);
     mac.update(Bytes(&n, 1));
-    block.resize(prf_octets(alg));
-    mac.finish(block);
+    if (block.empty()) block = SecretBytes(prf_octets(alg));
+    mac.finish(block.mutable_view());
     const std::size_t take = std::min(block.size(), octets - done);
-    std::copy_n(block.begin(), take, out.mutable_view().begin() + static_cast<std::ptrdiff_t>(done));
+    std::copy_n(block.view().begin(), take, out.mutable_view().begin() + static_cast<std::ptrdiff_t>(done));
     done += take;
   }
-  OPENSSL_cleanse(block.data(), block.size());
   return out;
 }
 

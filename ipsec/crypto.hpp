@@ -18,6 +18,7 @@ using Buffer = std::vector<std::uint8_t>;
 
 // RFC 7296 2.13: prf(key, data), prf+(key, seed) of `octets` length (<= 255 blocks).
 Buffer prf(Prf alg, Bytes key, Bytes data);
+SecretBytes secret_prf(Prf alg, Bytes key, Bytes data);  // where the result is a key
 SecretBytes prf_plus(Prf alg, Bytes key, Bytes seed, std::size_t octets);
 
 // SHA-1 of NAT_DETECTION (RFC 7296 2.23) and nothing else.
@@ -28,21 +29,32 @@ Buffer sha256(Bytes data);
 // Constant time; false on different sizes.
 bool equal_ct(Bytes a, Bytes b);
 
-// One Diffie-Hellman exchange. RFC 7296 KE payload form: MODP big endian padded to the group's
-// size; ECP x||y without the 0x04 (RFC 5903); the shared secret of ECP is x alone.
+// The initiator's part of one key exchange. RFC 7296 KE payload form: MODP big endian padded to the group's
+// size; ECP x||y without the 0x04 (RFC 5903); the shared secret of ECP is x alone. ML-KEM: the value is the
+// encapsulation key, the answer a ciphertext.
 class KeyExchange {
  public:
   virtual ~KeyExchange() = default;
   virtual DhGroup group() const = 0;
   virtual Buffer public_value() const = 0;
-  // Refuses a value of the wrong length, 0, 1, p-1, off the curve or at infinity (RFC 6989).
+  // Refuses a value of the wrong length, 0, 1, p-1, outside the subgroup, off the curve or at infinity (RFC 6989), and
+  // an all-zero secret (RFC 8031).
   virtual Result<SecretBytes, std::string> shared_secret(Bytes peer_public) const = 0;
+};
+
+// The responder's part: what it sends, and the secret.
+struct KeyExchangeAnswer {
+  DhGroup group;
+  Buffer public_value;
+  SecretBytes secret;
 };
 
 // Everything unpredictable the IKE core consumes. Tests seed it.
 class Entropy : public Random {
  public:
   virtual std::unique_ptr<KeyExchange> new_key_exchange(DhGroup group) = 0;
+  // Refuses what shared_secret() refuses. Default: new_key_exchange() and its shared_secret().
+  virtual Result<KeyExchangeAnswer, std::string> answer_key_exchange(DhGroup group, Bytes initiator_value);
 };
 
 // OpenSSL's DRBG and EVP key exchange. Throws std::runtime_error only where OpenSSL itself is broken
@@ -51,10 +63,13 @@ class OpenSslEntropy : public Entropy {
  public:
   void fill(std::span<std::uint8_t> out) override;
   std::unique_ptr<KeyExchange> new_key_exchange(DhGroup group) override;
+  Result<KeyExchangeAnswer, std::string> answer_key_exchange(DhGroup group, Bytes initiator_value) override;
 };
 
-// Number of octets of a KE payload's data for the group; 0 for None and unknown ones.
+// Number of octets of the initiator's KE payload's data for the group; 0 for None and unknown ones.
 std::size_t public_value_octets(DhGroup group);
+// Whether the OpenSSL at hand has the group: ML-KEM needs 3.5.
+bool available(DhGroup group);
 
 // Protection of one direction of the SK payload (RFC 7296 3.14, RFC 5282).
 class SkCipher {

@@ -1,12 +1,19 @@
+#include <algorithm>
+
 #include "ipsec/crypto.hpp"
 
 namespace cgw::ipsec {
 namespace {
 
-Buffer join(std::initializer_list<Bytes> parts) {
-  Buffer out;
+// Allocated once: nothing secret stays behind in a buffer that was outgrown.
+SecretBytes join(std::initializer_list<Bytes> parts) {
+  std::size_t size = 0;
   for (const Bytes p : parts)
-    out.insert(out.end(), p.begin(), p.end());
+    size += p.size();
+  SecretBytes out(size);
+  auto at = out.mutable_view().begin();
+  for (const Bytes p : parts)
+    at = std::ranges::copy(p, at).out;
   return out;
 }
 
@@ -27,20 +34,21 @@ class Slicer {
 }  // namespace
 
 SecretBytes skeyseed_initial(Prf alg, Bytes ni, Bytes nr, Bytes shared) {
-  return SecretBytes(Bytes(prf(alg, join({ni, nr}), shared)));
+  return secret_prf(alg, join({ni, nr}).view(), shared);
 }
 
 SecretBytes skeyseed_rekey(Prf old_prf, Bytes old_sk_d, Bytes shared, Bytes ni, Bytes nr) {
-  const SecretBytes seed{Bytes(join({shared, ni, nr}))};
-  return SecretBytes(Bytes(prf(old_prf, old_sk_d, seed.view())));
+  return secret_prf(old_prf, old_sk_d, join({shared, ni, nr}).view());
 }
 
 IkeKeys derive_ike_keys(const IkeSuite& suite, Bytes skeyseed, Bytes ni, Bytes nr, std::uint64_t spi_i,
                         std::uint64_t spi_r) {
-  Buffer seed = join({ni, nr});
+  Buffer seed(ni.begin(), ni.end());
+  Writer w(seed);
+  w.bytes(nr);
   for (const std::uint64_t spi : {spi_i, spi_r}) {
-    for (int shift = 56; shift >= 0; shift -= 8)
-      seed.push_back(static_cast<std::uint8_t>(spi >> shift));
+    w.u32(static_cast<std::uint32_t>(spi >> 32));
+    w.u32(static_cast<std::uint32_t>(spi));
   }
   const std::size_t p = prf_octets(suite.prf), a = integ_key_octets(suite.integ);
   const std::size_t e = encr_key_octets(suite.encr, suite.key_bits);
@@ -58,7 +66,7 @@ IkeKeys derive_ike_keys(const IkeSuite& suite, Bytes skeyseed, Bytes ni, Bytes n
 }
 
 ChildKeys derive_child_keys(Prf alg, const EspSuite& suite, Bytes sk_d, Bytes shared, Bytes ni, Bytes nr) {
-  const SecretBytes seed{Bytes(join({shared, ni, nr}))};
+  const SecretBytes seed = join({shared, ni, nr});
   const std::size_t e = encr_key_octets(suite.encr, suite.key_bits), a = integ_key_octets(suite.integ);
   const SecretBytes material = prf_plus(alg, sk_d, seed.view(), 2 * (e + a));
   Slicer s(material);
@@ -72,8 +80,7 @@ ChildKeys derive_child_keys(Prf alg, const EspSuite& suite, Bytes sk_d, Bytes sh
 
 Buffer psk_auth(Prf alg, Bytes psk, Bytes signed_octets) {
   static constexpr std::string_view kPad = "Key Pad for IKEv2";
-  const SecretBytes pad(kPad);
-  const SecretBytes key{Bytes(prf(alg, psk, pad.view()))};
+  const SecretBytes key = secret_prf(alg, psk, Buffer(kPad.begin(), kPad.end()));
   return prf(alg, key.view(), signed_octets);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
 
@@ -71,6 +72,7 @@ class Hmac {
     std::size_t n = 0;
     require(EVP_MAC_final(ctx_.get(), full, &n, sizeof full) == 1 && out.size() <= n, "HMAC");
     std::copy_n(full, out.size(), out.begin());
+    OPENSSL_cleanse(full, sizeof full);
   }
 
  private:

@@ -40,6 +40,15 @@ constexpr std::array kNotifyNames{
     NotifyName{NotifyType::RekeySa, "REKEY_SA"},
 };
 
+Payload ke_payload(DhGroup group, Bytes value) {
+  Payload p{PayloadType::Ke, false, {}};
+  Writer w(p.body);
+  w.u16(static_cast<std::uint16_t>(group));
+  w.u16(0);
+  w.bytes(value);
+  return p;
+}
+
 bool known(PayloadType t) {
   const auto v = static_cast<std::uint8_t>(t);
   return (v >= 33 && v <= 48) || t == PayloadType::Skf;
@@ -198,12 +207,10 @@ std::optional<KeyExchangePayload> parse_ke(Bytes body) {
 }
 
 Payload make_ke(const KeyExchange& ke) {
-  Payload p{PayloadType::Ke, false, {}};
-  Writer w(p.body);
-  w.u16(static_cast<std::uint16_t>(ke.group()));
-  w.u16(0);
-  w.bytes(ke.public_value());
-  return p;
+  return ke_payload(ke.group(), ke.public_value());
+}
+Payload make_ke(const KeyExchangeAnswer& answer) {
+  return ke_payload(answer.group, answer.public_value);
 }
 
 std::optional<Delete> parse_delete(Bytes body) {

@@ -131,6 +131,7 @@ struct KeyExchangePayload {
 };
 std::optional<KeyExchangePayload> parse_ke(Bytes body);
 Payload make_ke(const KeyExchange& ke);
+Payload make_ke(const KeyExchangeAnswer& answer);
 
 // RFC 7296 3.11: ESP (4-octet SPIs) or IKE (none).
 struct Delete {

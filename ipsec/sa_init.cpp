@@ -153,7 +153,7 @@ void IkePeer::Impl::on_init_response(Context& cx, IkeSa& sa, const Header& h, co
   if (sa_payload == nullptr || ke_payload == nullptr || !nonce_fits(nonce) || h.spi_r == 0) return;
   const auto proposals = parse_sa(sa_payload->body);
   const auto ke = parse_ke(ke_payload->body);
-  if (!proposals || proposals->size() != 1 || !ke) return;
+  if (!proposals || !single(*proposals) || !ke) return;
   const auto chosen = choose(*proposals, config.ike);
   if (!chosen || chosen->suite.dh != ke->group || ke->group != sa.ke->group()) return;
   const auto shared = sa.ke->shared_secret(ke->value);
@@ -235,9 +235,8 @@ void IkePeer::Impl::on_init_request(Context& cx, const Header& h, const Received
     reply({make_notify(NotifyType::InvalidKePayload, group)});
     return;
   }
-  const auto ours = entropy.new_key_exchange(ke->group);
-  const auto shared = ours->shared_secret(ke->value);
-  if (!shared) return note(cx, Level::Warning, "IKE_SA_INIT from the peer holds " + shared.error());
+  const auto ours = entropy.answer_key_exchange(ke->group, ke->value);
+  if (!ours) return note(cx, Level::Warning, "IKE_SA_INIT from the peer holds " + ours.error());
 
   sa.spi_r = entropy.u64() | 1;
   sa.suite = chosen->suite;
@@ -251,7 +250,7 @@ void IkePeer::Impl::on_init_request(Context& cx, const Header& h, const Received
   if (sa.peer_fragments) answer.push_back(make_notify(NotifyType::FragmentationSupported));
   sa.init_request = e.message;
   sa.init_response = reply(answer);
-  const auto seed = skeyseed_initial(sa.suite.prf, sa.ni, sa.nr, shared->view());
+  const auto seed = skeyseed_initial(sa.suite.prf, sa.ni, sa.nr, ours->secret.view());
   sa.keys = derive_ike_keys(sa.suite, seed.view(), sa.ni, sa.nr, sa.spi_i, sa.spi_r);
   make_ciphers(sa);
   sa.created = cx.now;

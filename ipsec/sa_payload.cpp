@@ -5,9 +5,10 @@
 namespace cgw::ipsec {
 namespace {
 
-constexpr std::uint16_t kKeyLength = 0x8000 | 14;  // attribute in short form
+constexpr std::uint16_t kShortForm = 0x8000, kKeyLength = kShortForm | 14;
 constexpr std::uint8_t kMore = 2, kMoreTransforms = 3;
 constexpr std::size_t kMaxProposals = 128, kMaxTransforms = 1024;
+constexpr std::size_t kMaxOffered = 255;  // a proposal's number is one octet
 
 std::optional<Transform> read_transform(Reader r) {
   Transform t;
@@ -17,11 +18,12 @@ std::optional<Transform> read_transform(Reader r) {
   while (r.more()) {
     const auto attribute = r.u16();
     const auto value = r.u16();
-    if (attribute == kKeyLength) {
+    if (attribute == kKeyLength && t.key_bits == 0 && value != 0) {
       t.key_bits = value;
-    } else if ((attribute & 0x8000) == 0) {
-      r.bytes(value);  // long form: value is its length
+      continue;
     }
+    t.foreign = true;
+    if ((attribute & kShortForm) == 0) r.bytes(value);  // long form: value is its length
   }
   return r.ok() ? std::optional(t) : std::nullopt;
 }
@@ -141,8 +143,10 @@ Proposal proposal_of(const EspSuite& s, std::uint8_t number, Spi spi, WithDh dh)
 
 Payload offer(const IkeProposals& ours, Bytes spi) {
   std::vector<Proposal> all;
-  for (const auto& s : ours)
+  for (const auto& s : ours) {
+    if (all.size() == kMaxOffered) break;
     all.push_back(proposal_of(s, static_cast<std::uint8_t>(all.size() + 1), spi));
+  }
   return make_sa(all);
 }
 
@@ -152,9 +156,16 @@ Payload offer(const EspProposals& ours, Spi spi, WithDh dh) {
     Proposal p = proposal_of(s, static_cast<std::uint8_t>(all.size() + 1), spi, dh);
     // Without the group two suites may be one and the same.
     const bool again = std::ranges::any_of(all, [&](const Proposal& o) { return o.transforms == p.transforms; });
-    if (!again) all.push_back(std::move(p));
+    if (!again && all.size() < kMaxOffered) all.push_back(std::move(p));
   }
   return make_sa(all);
+}
+
+bool single(const std::vector<Proposal>& answer) {
+  if (answer.size() != 1) return false;
+  const auto& transforms = answer.front().transforms;
+  return std::ranges::all_of(
+      transforms, [&](const Transform& t) { return std::ranges::count(transforms, t.type, &Transform::type) == 1; });
 }
 
 std::optional<Chosen<IkeSuite>> choose(const std::vector<Proposal>& theirs, const IkeProposals& ours) {

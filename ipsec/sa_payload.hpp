@@ -15,6 +15,7 @@ struct Transform {
   TransformType type{};
   std::uint16_t id = 0;
   std::uint16_t key_bits = 0;  // 0: no attribute
+  bool foreign = false;        // has an attribute that we do not know or is malformed: never chosen (RFC 7296 3.3.6)
   bool operator==(const Transform&) const = default;
 };
 
@@ -44,6 +45,8 @@ struct Chosen {
   std::uint8_t number = 0;
   Buffer spi;  // the peer's
 };
+// Of an answer: one proposal with one transform of each type (RFC 7296 2.7).
+bool single(const std::vector<Proposal>& answer);
 std::optional<Chosen<IkeSuite>> choose(const std::vector<Proposal>& theirs, const IkeProposals& ours);
 std::optional<Chosen<EspSuite>> choose(const std::vector<Proposal>& theirs, const EspProposals& ours, WithDh dh);
 

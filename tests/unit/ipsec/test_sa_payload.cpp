@@ -121,6 +121,100 @@ TEST_CASE("a key length, a protocol or an unwanted transform type that differs i
   CHECK(!choose(sound, EspProposals{*parse_esp_suite("aes256gcm16-ecp384-esn")}, WithDh::Yes));
 }
 
+// kSound with its transform ENCR_AES_GCM_16 given other attributes.
+std::optional<Chosen<EspSuite>> chosen_with(std::string_view attributes) {
+  const Buffer a = octets(attributes);
+  Buffer body = octets("00000000 01030403 c1234567 03000000 01000014");
+  body[15] = static_cast<std::uint8_t>(8 + a.size());
+  body.insert(body.end(), a.begin(), a.end());
+  const Buffer rest = octets("03000008 04000014 00000008 05000000");
+  body.insert(body.end(), rest.begin(), rest.end());
+  body[3] = static_cast<std::uint8_t>(body.size());
+  const auto sa = parse_sa(body);
+  REQUIRE(sa);
+  return choose(*sa, EspProposals{*parse_esp_suite("aes256gcm16-ecp384")}, WithDh::Yes);
+}
+
+TEST_CASE("a key length that is missing, given twice, odd or in long form is no match [RFC 7296 3.3.5]") {
+  CHECK(chosen_with("800e0100"));
+  for (const char* bad : {"", "800e0000", "800e0080", "800e0101", "800e00c8", "800e0100 800e0100", "800e0100 800e0080",
+                          "800e0000 800e0100", "000e0002 0100"}) {
+    CAPTURE(bad);
+    CHECK(!chosen_with(bad));
+  }
+}
+
+TEST_CASE(
+    "a transform with an attribute that we do not know is never chosen, another of the proposal is [RFC 7296 3.3.6]") {
+  CHECK(!chosen_with("800e0100 800f0001"));
+  CHECK(!chosen_with("800e0100 00120004 01020304"));
+  CHECK(!chosen_with("00120000 800e0100"));
+  auto sa = *parse_sa(octets(kSound));
+  sa[0].transforms.insert(sa[0].transforms.begin(), sa[0].transforms[0]);
+  sa[0].transforms[0].foreign = true;
+  CHECK(choose(sa, EspProposals{*parse_esp_suite("aes256gcm16-ecp384")}, WithDh::Yes));
+}
+
+TEST_CASE("128 proposals are read, 129 and 300 are refused") {
+  const EspSuite s = *parse_esp_suite("aes256gcm16-ecp384");
+  for (const auto& [count, sound] : {std::pair{128, true}, std::pair{129, false}, std::pair{300, false}}) {
+    const std::vector<Proposal> all(static_cast<std::size_t>(count), proposal_of(s, 1, Spi{0xc0000001}, WithDh::Yes));
+    CHECK(parse_sa(make_sa(all).body).has_value() == sound);
+  }
+}
+
+TEST_CASE("of 300 suites 255 are offered: a proposal's number is one octet") {
+  const auto offered = offer(IkeProposals(300, *parse_ike_suite("aes256gcm16-prfsha384-ecp384")), Bytes{});
+  std::size_t proposals = 0;
+  for (Reader r(offered.body); r.more(); ++proposals) {
+    r.u16();
+    const std::size_t length = r.u16();
+    CHECK(r.u8() == proposals + 1);
+    r.bytes(length - 5);
+  }
+  CHECK(proposals == 255);
+}
+
+TEST_CASE("the same transform twice is chosen from an offer, and spoils an answer [RFC 7296 2.7]") {
+  auto sa = *parse_sa(octets(kSound));
+  CHECK(single(sa));
+  sa[0].transforms.push_back(sa[0].transforms[0]);
+  CHECK(choose(sa, EspProposals{*parse_esp_suite("aes256gcm16-ecp384")}, WithDh::Yes));
+  CHECK(!single(sa));
+  auto two = *parse_sa(octets(kSound));
+  two.push_back(two[0]);
+  CHECK(!single(two));
+  CHECK(!single({}));
+}
+
+TEST_CASE("all that AWS can be set to is one offer, and every suite of it can be chosen") {
+  using Ids = std::vector<std::uint16_t>;
+  Proposal aead{1, SaProtocol::Ike, {}, {}}, cbc{2, SaProtocol::Ike, {}, {}};
+  for (const std::uint16_t bits : Ids{128, 256}) {
+    aead.transforms.push_back({TransformType::Encr, 20, bits});
+    cbc.transforms.push_back({TransformType::Encr, 12, bits});
+  }
+  for (const std::uint16_t integ : Ids{2, 12, 13, 14})
+    cbc.transforms.push_back({TransformType::Integ, integ});
+  for (Proposal* p : {&aead, &cbc}) {
+    for (const std::uint16_t prf : Ids{2, 5, 6, 7})
+      p->transforms.push_back({TransformType::Prf, prf});
+    for (const std::uint16_t group : Ids{2, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24})
+      p->transforms.push_back({TransformType::Dh, group});
+  }
+  const auto theirs = *parse_sa(make_sa({aead, cbc}).body);
+  for (const auto* cipher : {"aes128-sha1", "aes256-sha256", "aes128-sha384", "aes256-sha512", "aes128gcm16-prfsha256",
+                             "aes256gcm16-prfsha384", "aes256gcm16-prfsha512", "aes128gcm16-prfsha1"}) {
+    for (const auto* group : {"modp1024", "modp2048", "modp3072", "modp4096", "modp6144", "modp8192", "ecp256",
+                              "ecp384", "ecp521", "modp1024s160", "modp2048s224", "modp2048s256"}) {
+      const auto suite = parse_ike_suite(std::string(cipher) + "-" + group);
+      REQUIRE(suite);
+      CHECK(choose(theirs, IkeProposals{*suite}));
+    }
+  }
+  CHECK(!choose(theirs, IkeProposals{*parse_ike_suite("aes256gcm16-prfsha384-curve25519")}));
+}
+
 TEST_CASE("without the group, suites that differ only in it are offered once") {
   CHECK(parse_sa(offer(default_esp_proposals(), Spi{0xc0000001}, WithDh::No).body)->size() == 1);
   CHECK(parse_sa(offer(default_esp_proposals(), Spi{0xc0000001}, WithDh::Yes).body)->size() == 2);
