@@ -2,10 +2,14 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <set>
 
 #include <fmt/format.h>
 #include <pugixml.hpp>
+
+#include "base/note.hpp"
+#include "config/aws_rules.hpp"
 
 namespace cgw::config {
 namespace {
@@ -18,30 +22,10 @@ std::string trim(std::string_view s) {
   return std::string(s.substr(from, s.find_last_not_of(kBlank) - from + 1));
 }
 
-// 169.254 blocks that AWS keeps for itself.
-bool reserved_inside(const Prefix& p) {
-  static const std::vector<Prefix> kReserved = [] {
-    std::vector<Prefix> out;
-    for (const char* text : {"169.254.0.0/30", "169.254.1.0/30", "169.254.2.0/30", "169.254.3.0/30", "169.254.4.0/30",
-                             "169.254.5.0/30", "169.254.169.252/30"}) {
-      out.push_back(*Prefix::parse(text));
-    }
-    return out;
-  }();
-  return std::ranges::find(kReserved, p) != kReserved.end();
-}
-
-// AWS: 8 to 64 of A-Z a-z 0-9 . _, not beginning with 0.
-std::string key_fault(std::string_view key) {
-  if (key.size() < 8 || key.size() > 64) return fmt::format("has {} characters (AWS's have 8 to 64)", key.size());
-  const auto fine = [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '_';
-  };
-  const auto at = std::ranges::find_if_not(key, fine);
-  if (at != key.end())
-    return fmt::format("holds a character that AWS does not allow, at position {}", at - key.begin() + 1);
-  return {};
-}
+constexpr std::string_view kAgain = "download the file again";
+constexpr std::string_view kAnotherKey =
+    ": set another key in AWS (modify the tunnel options) and download the file again";
+constexpr std::size_t kMaxTunnels = 64;  // as many as a connection of the configuration may have
 
 class Importer {
  public:
@@ -59,9 +43,11 @@ class Importer {
             fmt::format(
                 "the outermost element is <{}>; AWS's customer gateway configuration begins with <vpn_connection>: "
                 "use the XML, not the text for another vendor",
-                name));
+                printable(name)));
       return fail(std::move(wrong_));
     }
+    if (const auto second = root.next_sibling("vpn_connection"))
+      error(second, "a second <vpn_connection>: import each connection from a file of its own");
     connection(root);
     if (!wrong_.empty()) return fail(std::move(wrong_));
     finish();
@@ -70,16 +56,21 @@ class Importer {
 
  private:
   bool readable() {
-    if (text_.size() > kMaxImportOctets)
-      return whole(fmt::format("is {} octets long; AWS's file has a few thousand (at most {} are read)", text_.size(),
+    if (text_.size() > kMaxImportOctets) {
+      return whole(fmt::format("is longer than {} octets; AWS's file has a few thousand: is it the right one?",
                                kMaxImportOctets));
-    if (text_.find('\0') != std::string_view::npos)
-      return whole("holds zero octets: it is not UTF-8 (save it as UTF-8)");
-    if (trim(text_).empty()) return whole("is empty");
+    }
+    if (const auto at = text_.find('\0'); at != std::string_view::npos)
+      return error_at(at, "holds a zero octet: it is not UTF-8; save it as UTF-8"), false;
+    if (const auto at = not_utf8(text_)) {
+      const auto octet = static_cast<std::uint8_t>(text_[*at]);
+      return error_at(*at, fmt::format("octet {:#04x} is not UTF-8; save the file as UTF-8", octet)), false;
+    }
+    if (trim(text_).empty()) return whole("is empty: download the configuration again");
     for (const std::string_view bad : {"<!DOCTYPE", "<!ENTITY"}) {
       const auto at = text_.find(bad);
       if (at != std::string_view::npos)
-        return error_at(at, fmt::format("{} is refused: AWS's file has none", bad)), false;
+        return error_at(at, fmt::format("{} is refused: AWS's file has none; download it again", bad)), false;
     }
     return true;
   }
@@ -87,6 +78,11 @@ class Importer {
   bool load() {
     const auto result = document_.load_buffer(text_.data(), text_.size(), pugi::parse_default, pugi::encoding_utf8);
     if (result) return true;
+    if (result.status == pugi::status_no_document_element) {
+      return whole(
+          "holds no XML element: it is not AWS's XML file (choose vendor 'Generic', or member "
+          "CustomerGatewayConfiguration of 'aws ec2 describe-vpn-connections')");
+    }
     error_at(static_cast<std::size_t>(std::max<std::ptrdiff_t>(result.offset, 0)),
              fmt::format("not well-formed XML ({}): the file is truncated or damaged; download it again",
                          result.description()));
@@ -96,27 +92,28 @@ class Importer {
   void connection(const pugi::xml_node& root) {
     Connection c;
     c.id = trim(root.attribute("id").value());
-    if (c.id.empty()) error(root, "<vpn_connection> has no id");
+    if (c.id.empty()) error(root, "<vpn_connection> has no id: the file is not complete; download it again");
     c.customer_gateway = trim(root.child_value("customer_gateway_id"));
     c.gateway = trim(root.child_value("vpn_gateway_id"));
-    // They become words of the configuration: a blank or a line break in one would become a command.
-    for (const std::string& id : {c.id, c.customer_gateway, c.gateway}) {
-      const auto fine = [](char x) {
-        return (x >= '0' && x <= '9') || (x >= 'a' && x <= 'z') || (x >= 'A' && x <= 'Z') || x == '-';
-      };
-      if (!std::ranges::all_of(id, fine))
-        error(root, "an id in <vpn_connection> holds something else than letters, digits and '-'");
+    if (!is_id(c.id) || !is_id(c.customer_gateway) || !is_id(c.gateway)) {
+      error(root,
+            fmt::format("an id in <vpn_connection> holds something else than letters, digits and '-': {}", kAgain));
     }
     c.target = c.gateway.starts_with("vgw-") ? Target::Vgw : Target::Tgw;
     const bool marked_static = trim(root.child_value("vpn_connection_attributes")) == "NoBGPVPNConnection";
     bool any_bgp = false;
     unsigned number = 0;
-    for (const auto& node : root.children("ipsec_tunnel")) {
+    const auto tunnels = root.children("ipsec_tunnel");
+    if (static_cast<std::size_t>(std::distance(tunnels.begin(), tunnels.end())) > kMaxTunnels)
+      return error(root, fmt::format("more than {} tunnels: AWS's connections have 2; {}", kMaxTunnels, kAgain));
+    for (const auto& node : tunnels) {
       any_bgp = any_bgp || node.child("vpn_gateway").child("bgp") || node.child("customer_gateway").child("bgp");
       tunnel(node, c, ++number);
     }
     if (number == 0)
-      return error(root, "there is no <ipsec_tunnel>: the connection is still being made, or the file is not complete");
+      return error(root,
+                   "there is no <ipsec_tunnel>: the connection is still being made, or the file is not complete; "
+                   "download it again when its state is 'available'");
     if (number != 2) out_.warnings.push_back(fmt::format("{} tunnels; AWS's connections have 2", number));
     c.routing = marked_static || !any_bgp ? Routing::Static : Routing::Dynamic;
     if (c.routing == Routing::Dynamic) {
@@ -128,7 +125,8 @@ class Importer {
   }
 
   // The text of an element at a path, trimmed; an error when it is missing or empty.
-  std::string need(const pugi::xml_node& from, const char* path, std::string_view advice = "") {
+  std::string need(const pugi::xml_node& from, const char* path,
+                   std::string_view advice = ": download the file again") {
     const auto node = from.first_element_by_path(path);
     const std::string value = trim(node.child_value());
     if (value.empty())
@@ -142,8 +140,8 @@ class Importer {
     const auto a = IpAddress::parse(value);
     if (a && a->is_v4()) return *a;
     error(from.first_element_by_path(path),
-          a ? fmt::format("<{}>: {} is IPv6, which this version does not do", path, value)
-            : fmt::format("<{}>: {}", path, a.error()));
+          a ? fmt::format("<{}>: {} is IPv6, which this version does not do: choose IPv4 in AWS", path, value)
+            : fmt::format("<{}>: '{}' is not an IP address: {}", path, printable(value, 60), kAgain));
     return std::nullopt;
   }
 
@@ -154,7 +152,8 @@ class Importer {
     std::uint32_t v = 0;
     const auto [end, ec] = std::from_chars(value.data(), value.data() + value.size(), v);
     if (ec == std::errc{} && end == value.data() + value.size() && v >= low && v <= high) return v;
-    error(from.first_element_by_path(path), fmt::format("<{}>: a number from {} to {} is expected", path, low, high));
+    error(from.first_element_by_path(path),
+          fmt::format("<{}>: a number from {} to {} is expected: {}", path, low, high, kAgain));
     return std::nullopt;
   }
 
@@ -169,26 +168,44 @@ class Importer {
     const auto length = number(node, "customer_gateway/tunnel_inside_address/network_cidr", 1, 31);
     if (inside && length) {
       t.customer_gateway_inside = InterfaceAddress{*inside, static_cast<std::uint8_t>(*length)};
-      if (reserved_inside(t.customer_gateway_inside->subnet())) {
-        error(ours.child("tunnel_inside_address"),
-              fmt::format("tunnel {}: {} is reserved by AWS and cannot be a tunnel's inside CIDR", n,
-                          t.customer_gateway_inside->subnet().to_string()));
-      }
+      inside_addresses(ours, theirs, t);
     }
     if (t.vpn_gateway_outside && !outside_.insert(*t.vpn_gateway_outside).second) {
-      error(
-          theirs.child("tunnel_outside_address"),
-          fmt::format("tunnel {}: {} is also another tunnel's outside address", n, t.vpn_gateway_outside->to_string()));
+      error(theirs.child("tunnel_outside_address"),
+            fmt::format("tunnel {}: {} is also another tunnel's outside address; AWS gives each its own: {}", n,
+                        t.vpn_gateway_outside->to_string(), kAgain));
     }
     if (const auto life = number(node, "ike/lifetime", 900, 86400)) t.ike_lifetime = Seconds{*life};
     if (const auto life = number(node, "ipsec/lifetime", 60, 86400)) t.child_lifetime = Seconds{*life};
-    if (const auto dpd = node.first_element_by_path("ipsec/dead_peer_detection/interval")) {
-      if (const auto v = number(node, "ipsec/dead_peer_detection/interval", 1, 3600)) t.dpd_interval = Seconds{*v};
-      static_cast<void>(dpd);
+    constexpr const char* kDpd = "ipsec/dead_peer_detection/interval";
+    if (node.first_element_by_path(kDpd)) {
+      if (const auto v = number(node, kDpd, 1, 3600)) t.dpd_interval = Seconds{*v};
     }
     key(node, c, t);
     crypto_floor(node, n);
     c.tunnels[n] = std::move(t);
+  }
+
+  void inside_addresses(const pugi::xml_node& ours, const pugi::xml_node& theirs, const Tunnel& t) {
+    const Prefix subnet = t.customer_gateway_inside->subnet();
+    const auto at = ours.child("tunnel_inside_address");
+    if (reserved_inside(subnet)) {
+      error(at,
+            fmt::format("tunnel {}: {} is reserved by AWS and cannot be a tunnel's inside CIDR: choose another in AWS",
+                        t.number, subnet.to_string()));
+    }
+    for (const auto& [number, other] : inside_) {
+      if (!other.contains(subnet) && !subnet.contains(other)) continue;
+      error(at, fmt::format("tunnel {}: inside CIDR {} overlaps that of tunnel {}: choose another in AWS", t.number,
+                            subnet.to_string(), number));
+    }
+    inside_.emplace(t.number, subnet);
+    if (!t.vpn_gateway_inside) return;
+    const bool same = *t.vpn_gateway_inside == t.customer_gateway_inside->address;
+    if (!same && subnet.contains(*t.vpn_gateway_inside)) return;
+    error(theirs.child("tunnel_inside_address"),
+          fmt::format("tunnel {}: AWS's inside address {} is {} {}: {}", t.number, t.vpn_gateway_inside->to_string(),
+                      same ? "also" : "not in", same ? "ours" : subnet.to_string(), kAgain));
   }
 
   void key(const pugi::xml_node& node, const Connection& c, Tunnel& t) {
@@ -198,7 +215,10 @@ class Importer {
                                  "secretsmanager get-secret-value', put it between the tags and import again");
     if (key.empty()) return;
     const auto fault = key_fault(key);
-    if (!fault.empty()) return error(node.first_element_by_path("ike/pre_shared_key"), "<pre_shared_key> " + fault);
+    if (!fault.empty()) {
+      return error(node.first_element_by_path("ike/pre_shared_key"),
+                   fmt::format("<pre_shared_key> {}{}", fault, kAnotherKey));
+    }
     t.pre_shared_key = fmt::format("{}-tunnel{}", c.id, t.number);
     out_.secrets[t.pre_shared_key] = SecretBytes(std::string_view(key));
   }
@@ -234,7 +254,7 @@ class Importer {
     if (!b) b = Bgp{.asn = *our_asn, .keepalive = Seconds{*hold / 3}, .hold = Seconds{*hold}};
     if (b->asn != *our_asn)
       error(node.first_element_by_path("customer_gateway/bgp/asn"),
-            fmt::format("AS {} here, but {} in the first tunnel", *our_asn, b->asn));
+            fmt::format("AS {} here, but {} in the first tunnel: {}", *our_asn, b->asn, kAgain));
     Neighbor n{.address = *t.vpn_gateway_inside, .remote_as = *their_asn};
     n.description = fmt::format("AWS tunnel {}", t.number);
     if (Seconds{*hold} != b->hold) {
@@ -295,6 +315,7 @@ class Importer {
   const ImportOptions& options_;
   pugi::xml_document document_;
   std::set<IpAddress> outside_;
+  std::map<unsigned, Prefix> inside_;
   Imported out_;
   Diagnostics wrong_;
 };

@@ -2,7 +2,6 @@
 
 #include <string>
 
-#include "config/aws_import.hpp"
 #include "config/commands.hpp"
 #include "config/config.hpp"
 
@@ -137,16 +136,4 @@ TEST_CASE("words may be shortened while they stay unambiguous") {
   CHECK(m->command->request == "show ip route");
   CHECK(match(Mode::Exec, "show bogus").error().text == "% Unknown command: show bogus");
   CHECK(match(Mode::Exec, "show ip").error().text == "% Command incomplete: show ip");
-}
-
-TEST_CASE("an id in AWS's file cannot bring commands into the configuration") {
-  const auto r = import_aws_xml("<vpn_connection id=\"vpn-1&#10;hostname x\"></vpn_connection>", "f.xml", {});
-  REQUIRE(!r);
-  CHECK(r.error().front().text == "an id in <vpn_connection> holds something else than letters, digits and '-'");
-}
-
-TEST_CASE("a document type is refused") {
-  const auto r = import_aws_xml("<?xml version=\"1.0\"?>\n<!DOCTYPE a>\n<a/>", "f.xml", {});
-  REQUIRE(!r);
-  CHECK(r.error().front().to_string() == "f.xml:2:1: <!DOCTYPE is refused: AWS's file has none");
 }
