@@ -114,6 +114,7 @@ Done set_route(Config& c, Cursor&, const Args& a, bool negated) {
   if (!prefix->address.is_v4()) return fail("% " + a[0] + " is no IPv4 prefix");
   StaticRoute r{.prefix = *prefix};
   if (const auto hop = IpAddress::parse(a[1])) {
+    if (!hop->is_v4()) return fail("% " + a[1] + " is no IPv4 address");
     r.next_hop = *hop;
   } else {
     r.connection = a[1];
@@ -142,13 +143,14 @@ Lines show_routes(const Config& c, const Cursor&) {
 }
 
 Done enter_router(Config& c, Cursor& at, const Args& a, bool negated) {
+  const std::optional<std::uint32_t> asn = a.empty() ? std::nullopt : std::optional(to_number(a[0]));
+  if (negated && !c.bgp) return fail(std::string("% Can't find BGP instance"));
+  if (c.bgp && asn && c.bgp->asn != *asn) return fail(fmt::format("% BGP is already running; AS is {}", c.bgp->asn));
   if (negated) {
     c.bgp.reset();
     return {};
   }
-  const std::uint32_t asn = to_number(a[0]);
-  if (c.bgp && c.bgp->asn != asn) return fail(fmt::format("% BGP is already running; AS is {}", c.bgp->asn));
-  if (!c.bgp) c.bgp = Bgp{.asn = asn};
+  if (!c.bgp) c.bgp = Bgp{.asn = *asn};
   at = {.mode = Mode::Router};
   return {};
 }

@@ -55,7 +55,7 @@ Result<Neighbor*, std::string> neighbor(Config& c, const std::string& address) {
 Done set_remote_as(Config& c, Cursor&, const Args& a, bool negated) {
   const IpAddress address = *IpAddress::parse(a[0]);
   if (negated) {
-    c.bgp->neighbors.erase(address);
+    if (c.bgp->neighbors.erase(address) == 0) return fail("% There is no neighbor " + a[0]);
     return {};
   }
   Neighbor& n = c.bgp->neighbors[address];

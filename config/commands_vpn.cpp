@@ -103,8 +103,11 @@ constexpr Command kVpn[] = {
 // ---- tunnel
 
 Done set_interface(Config& c, Cursor& at, const Args& a, bool negated) {
-  if (!negated && (a[0].size() > kInterfaceName || a[0].find('/') != std::string::npos)) {
-    return fail(fmt::format("% '{}': an interface name has at most {} characters and no '/'", a[0], kInterfaceName));
+  // What the kernel takes for a name; '%' would be a pattern to it.
+  if (!negated &&
+      (a[0].size() > kInterfaceName || a[0].find_first_of("/:%") != std::string::npos || a[0] == "." || a[0] == "..")) {
+    return fail(
+        fmt::format("% '{}' is no interface name: at most {} characters, none of them / : %", a[0], kInterfaceName));
   }
   tunnel_at(c, at).interface = negated ? "" : a[0];
   return {};
@@ -152,13 +155,10 @@ Lines show_our_inside(const Config& c, const Cursor& at) {
   return line_if(v.has_value(), v ? "customer-gateway inside-address " + v->to_string() : "");
 }
 
-Done set_local_address(Config& c, Cursor& at, const Args& a, bool negated) {
-  auto& v = tunnel_at(c, at).local_address;
-  v.reset();
-  if (negated || a[0] == "auto") return {};
-  const auto address = IpAddress::parse(a[0]);
-  if (!address || !address->is_v4()) return fail(fmt::format("% '{}' is no IPv4 address and not 'auto'", a[0]));
-  v = *address;
+// What holds a value of its own or goes by itself: the row `... auto`.
+template <auto Member>
+Done set_auto(Config& c, Cursor& at, const Args&, bool) {
+  (tunnel_at(c, at).*Member).reset();
   return {};
 }
 
@@ -236,13 +236,7 @@ Lines show_shutdown(const Config& c, const Cursor& at) {
 }
 
 Done set_mtu(Config& c, Cursor& at, const Args& a, bool negated) {
-  auto& v = tunnel_at(c, at).mtu;
-  v.reset();
-  if (negated || a[0] == "auto") return {};
-  const std::uint32_t mtu = to_number(a[0]);
-  constexpr std::uint32_t kLeast = 576, kMost = 9216;
-  if (mtu < kLeast || mtu > kMost) return fail(fmt::format("% mtu: 'auto' or {} to {} is expected", kLeast, kMost));
-  v = mtu;
+  tunnel_at(c, at).mtu = negated ? std::nullopt : std::optional(to_number(a[0]));
   return {};
 }
 Lines show_mtu(const Config& c, const Cursor& at) {
@@ -291,11 +285,15 @@ constexpr Command kTunnel[] = {
      .render = show_their_inside,
      .negatable = true},
     {.mode = Mode::VpnTunnel,
-     .pattern = "local-address WORD",
-     .help = "Address of this host that the tunnel uses\nA.B.C.D, or auto: by the route to AWS",
-     .apply = set_local_address,
+     .pattern = "local-address A.B.C.D",
+     .help = "Address of this host that the tunnel uses\nAddress",
+     .apply = set_address<&Tunnel::local_address>,
      .render = show_local_address,
      .negatable = true},
+    {.mode = Mode::VpnTunnel,
+     .pattern = "local-address auto",
+     .help = "Address of this host that the tunnel uses\nThe one of the route to AWS",
+     .apply = set_auto<&Tunnel::local_address>},
     {.mode = Mode::VpnTunnel,
      .pattern = "pre-shared-key WORD",
      .help = "Shared key\nIts name in the secrets file",
@@ -363,11 +361,15 @@ constexpr Command kTunnel[] = {
      .render = show_probe_misses,
      .negatable = true},
     {.mode = Mode::VpnTunnel,
-     .pattern = "mtu WORD",
-     .help = "MTU of the interface\n576-9216, or auto: from the negotiated algorithms",
+     .pattern = "mtu (576-9216)",
+     .help = "MTU of the interface\nOctets",
      .apply = set_mtu,
      .render = show_mtu,
      .negatable = true},
+    {.mode = Mode::VpnTunnel,
+     .pattern = "mtu auto",
+     .help = "MTU of the interface\nFrom the negotiated algorithms",
+     .apply = set_auto<&Tunnel::mtu>},
     {.mode = Mode::VpnTunnel,
      .pattern = "preference (0-4294967295)",
      .help = "Static routing: the lower is preferred\nNumber",

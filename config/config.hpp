@@ -1,4 +1,6 @@
 #pragma once
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -15,21 +17,28 @@ struct SuiteChecker {
   std::string (*esp)(std::string_view text) = nullptr;
 };
 
+// The line on which a block or a setting stands, by its words: "vpn connection v / tunnel 1 / mtu".
+using Places = std::map<std::string, unsigned, std::less<>>;
+// Of a place, or of the block around it; 0: it has none.
+unsigned line_of(const Places& places, std::string_view place);
+
 // The whole file. Every wrong line is reported, not only the first. file: its name for diagnostics.
-Result<Config, Diagnostics> parse(std::string_view text, std::string_view file, const SuiteChecker& suites = {});
+Result<Config, Diagnostics> parse(std::string_view text, std::string_view file, const SuiteChecker& suites = {},
+                                  Places* places = nullptr);
 
 // The canonical text; parse(render(c)) == c. Secrets appear as names only.
 std::string render(const Config& c);
 
-// What no single line can see: missing addresses, two tunnels with one outside address, a neighbour
-// that is no tunnel's, a static route to an unknown connection, interface names that clash or are too
-// long, secrets that are missing, a hold time below 3, prefixes over AWS's limits (Warning texts start
-// with "warning: " and do not stop anything). secrets null: not checked.
+// What no single line can see: missing addresses, two tunnels with one outside address or overlapping inside
+// subnets, a neighbor that is no tunnel's, a static route to an unknown connection, interface names that clash,
+// secrets that are missing, prefixes over AWS's limits. Texts of warnings start with "warning: "; they stop nothing.
+// secrets null: not checked. places: for the lines of the findings.
 struct Findings {
   Diagnostics errors, warnings;
 };
-Findings validate(const Config& c, const Secrets* secrets);
+Findings validate(const Config& c, const Secrets* secrets, const Places& places = {});
 
+// "NAME KEY" lines. Errors show neither.
 Result<Secrets, Diagnostics> parse_secrets(std::string_view text, std::string_view file);
 std::string render_secrets(const Secrets& s);
 

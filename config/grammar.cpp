@@ -101,6 +101,20 @@ std::vector<const Pattern*> candidates(Mode mode, const std::vector<Word>& words
   return live;
 }
 
+// The word that abbreviates different words of those that are left.
+std::optional<std::size_t> ambiguous(const std::vector<const Pattern*>& live, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const Token* first = nullptr;
+    for (const Pattern* p : live) {
+      const Token* t = token_at(*p, i);
+      if (t == nullptr || t->kind != Token::Kind::Word) continue;
+      if (first != nullptr && first->text != t->text) return i;
+      first = t;
+    }
+  }
+  return std::nullopt;
+}
+
 bool means_no(const std::vector<Word>& words) {
   return !words.empty() && words[0].text == "no";
 }
@@ -114,8 +128,9 @@ std::vector<Token> parse_pattern(std::string_view pattern) {
   return out;
 }
 
-std::size_t Pattern::required() const {
-  return static_cast<std::size_t>(std::ranges::count(tokens, false, &Token::optional));
+std::size_t Pattern::required(bool negated) const {
+  if (!negated) return static_cast<std::size_t>(std::ranges::count(tokens, false, &Token::optional));
+  return static_cast<std::size_t>(std::ranges::count(tokens, Token::Kind::Word, &Token::kind)) + command->key_values;
 }
 
 Fit fits(const Token& t, std::string_view typed) {
@@ -178,24 +193,16 @@ Result<Match, NoMatch> match(Mode mode, std::string_view line) {
     const std::size_t column = failed_at < words.size() ? words[failed_at].column : 0;
     return fail(NoMatch{fmt::format("% Unknown command: {}", text), column});
   }
-  std::erase_if(live, [&](const Pattern* p) {
-    const auto literals = static_cast<std::size_t>(std::ranges::count(p->tokens, Token::Kind::Word, &Token::kind));
-    const std::size_t values = m.negated ? literals + p->command->key_values : p->required();
-    return words.size() < values;
-  });
+  if (const auto at = ambiguous(live, words.size()))
+    return fail(NoMatch{fmt::format("% Ambiguous command: {}", text), words[*at].column});
+  std::erase_if(live, [&](const Pattern* p) { return words.size() < p->required(m.negated); });
   if (live.empty()) return fail(NoMatch{fmt::format("% Command incomplete: {}", text), line.size()});
   if (m.negated) {
     std::erase_if(live, [](const Pattern* p) { return !p->command->negatable; });
     if (live.empty()) return fail(NoMatch{fmt::format("% Unknown command: {} (it has no 'no' form)", text), 0});
   }
   // Several that differ in what may follow only: the one that needs least.
-  const bool one_word_each =
-      live.size() > 1 && !std::ranges::all_of(live, [&](const Pattern* p) {
-        return p->tokens.size() >= words.size() && fits(p->tokens[words.size() - 1], words.back().text) >= Fit::Value;
-      });
-  if (live.size() > 1 && one_word_each)
-    return fail(NoMatch{fmt::format("% Ambiguous command: {}", text), words.back().column});
-  const Pattern& p = **std::ranges::min_element(live, {}, &Pattern::required);
+  const Pattern& p = **std::ranges::min_element(live, {}, [&](const Pattern* q) { return q->required(m.negated); });
   m.command = p.command;
   for (std::size_t i = 0; i < words.size(); ++i) {
     const Token& t = *token_at(p, i);
@@ -225,7 +232,7 @@ std::vector<Completion> complete(Mode mode, std::string_view line) {
   for (const Pattern* p : candidates(mode, words, whole, failed_at)) {
     if (negated && !p->command->negatable) continue;
     const Token* t = token_at(*p, whole);
-    if (!partial && whole >= p->required()) out.emplace("<cr>", Completion{"<cr>", "", false});
+    if (!partial && whole >= p->required(negated)) out.emplace("<cr>", Completion{"<cr>", "", false});
     if (t == nullptr) continue;
     const std::string help = p->helps.empty() ? "" : p->helps[std::min(whole, p->helps.size() - 1)];
     const auto begins = [&](std::string_view w) { return !partial || w.starts_with(words[whole].text); };

@@ -34,7 +34,8 @@ struct Pattern {
   const Command* command;
   std::vector<Token> tokens;
   std::vector<std::string> helps;  // one a token
-  std::size_t required() const;    // tokens that must be there
+  // Words that must be there; the 'no' form needs its key values only.
+  std::size_t required(bool negated) const;
 };
 const std::vector<Pattern>& patterns(Mode mode);
 

@@ -24,10 +24,38 @@ bool leaves(std::string_view line) {
   return line == "exit" || line == "exit-address-family" || line == "quit";
 }
 
+// The words that say which setting a line is about: the literal ones, and the values that are its key.
+std::string subject(const Match& m) {
+  std::string out;
+  std::size_t taken = 0;
+  for (const Token& t : parse_pattern(m.command->pattern)) {
+    const bool key = t.kind != Token::Kind::Word && taken < m.command->key_values && taken < m.args.size();
+    if (t.kind != Token::Kind::Word && !key) break;
+    out += (out.empty() ? "" : " ") + (key ? m.args[taken++] : t.text);
+  }
+  return out;
+}
+
+std::string place_of(const Cursor& at, const Match& m) {
+  switch (at.mode) {
+    case Mode::Exec:
+    case Mode::Config: return subject(m);
+    case Mode::Vpn: return fmt::format("vpn connection {} / {}", at.connection, subject(m));
+    case Mode::VpnTunnel:
+      return fmt::format("vpn connection {} / tunnel {} / {}", at.connection, at.tunnel, subject(m));
+    case Mode::Router:
+    case Mode::RouterAf: return "router bgp / " + subject(m);
+  }
+  return {};
+}
+
 // One file being read: the model so far, where we are in it, and what was wrong.
 class Parser {
  public:
-  Parser(std::string_view file, const SuiteChecker& suites) : file_(file), suites_(suites) {}
+  Parser(std::string_view file, const SuiteChecker& suites, Places* places)
+      : file_(file),
+        suites_(suites),
+        places_(places) {}
 
   void line(std::string_view text, unsigned number) {
     const auto words = split(text);
@@ -47,6 +75,7 @@ class Parser {
     if (!found) return wrong(number, found.error().column, found.error().text);
     Cursor at = found->cursor;
     const auto& m = found->match;
+    if (places_ != nullptr) (*places_)[place_of(at, m)] = number;
     // Options come after the words: a value is named by its column as well as the words allow.
     if (auto done = m.command->apply(config_, at, m.args, m.negated); !done)
       return wrong(number, words[0].column, done.error());
@@ -110,6 +139,7 @@ class Parser {
 
   std::string_view file_;
   const SuiteChecker& suites_;
+  Places* places_;
   Config config_;
   Cursor at_;
   Diagnostics diagnostics_;
@@ -131,8 +161,18 @@ void render_block(const Config& c, const Cursor& at, unsigned depth, std::string
 
 }  // namespace
 
-Result<Config, Diagnostics> parse(std::string_view text, std::string_view file, const SuiteChecker& suites) {
-  Parser parser(file, suites);
+unsigned line_of(const Places& places, std::string_view place) {
+  while (true) {
+    if (const auto it = places.find(place); it != places.end()) return it->second;
+    const auto outer = place.rfind(" / ");
+    if (outer == std::string_view::npos) return 0;
+    place = place.substr(0, outer);
+  }
+}
+
+Result<Config, Diagnostics> parse(std::string_view text, std::string_view file, const SuiteChecker& suites,
+                                  Places* places) {
+  Parser parser(file, suites, places);
   for (unsigned number = 1; !text.empty(); ++number) {
     const auto end = std::min(text.find('\n'), text.size());
     parser.line(text.substr(0, end), number);

@@ -12,67 +12,91 @@ constexpr std::size_t kStaticLimit = 100;  // static routes a VGW connection tak
 
 class Validator {
  public:
-  Validator(const Config& c, const Secrets* secrets) : config_(c), secrets_(secrets) {}
+  Validator(const Config& c, const Secrets* secrets, const Places& places)
+      : config_(c),
+        secrets_(secrets),
+        places_(places) {}
 
   Findings run() {
     for (const auto& c : config_.connections)
       connection(c);
-    if (config_.connections.empty()) warn("no vpn connection is configured: there is nothing to do");
+    if (config_.connections.empty()) warn("", "no vpn connection is configured: there is nothing to do");
     bgp();
     routes();
     return std::move(out_);
   }
 
  private:
-  void error(std::string text) { out_.errors.push_back({.text = std::move(text)}); }
-  void warn(std::string text) { out_.warnings.push_back({.text = "warning: " + std::move(text)}); }
-
-  void connection(const Connection& c) {
-    if (c.tunnels.empty()) error(fmt::format("vpn connection {}: it has no tunnel", c.id));
-    if (c.tunnels.size() == 1)
-      warn(fmt::format("vpn connection {}: one tunnel only; AWS's maintenance will interrupt it", c.id));
-    for (const auto& [number, t] : c.tunnels)
-      tunnel(fmt::format("vpn connection {} tunnel {}", c.id, number), t);
+  void error(std::string_view place, std::string text) {
+    out_.errors.push_back({.line = line_of(places_, place), .text = std::move(text)});
+  }
+  void warn(std::string_view place, std::string text) {
+    out_.warnings.push_back({.line = line_of(places_, place), .text = "warning: " + std::move(text)});
   }
 
-  void tunnel(const std::string& name, const Tunnel& t) {
+  void connection(const Connection& c) {
+    const std::string place = "vpn connection " + c.id;
+    if (c.tunnels.empty()) error(place, fmt::format("{}: it has no tunnel: add 'tunnel 1'", place));
+    if (c.tunnels.size() == 1)
+      warn(place, fmt::format("{}: one tunnel only; AWS's maintenance will interrupt it", place));
+    for (const auto& [number, t] : c.tunnels) {
+      tunnel(fmt::format("{} tunnel {}", place, number), fmt::format("{} / tunnel {}", place, number), t);
+    }
+  }
+
+  // name: as messages have it.
+  void tunnel(const std::string& name, const std::string& place, const Tunnel& t) {
     const auto needs = [&](bool there, std::string_view line) {
-      if (!there) error(fmt::format("{}: '{}' is missing", name, line));
+      if (!there) error(place, fmt::format("{}: '{}' is missing", name, line));
     };
     needs(t.vpn_gateway_outside.has_value(), "vpn-gateway outside-address A.B.C.D");
     needs(t.vpn_gateway_inside.has_value(), "vpn-gateway inside-address A.B.C.D");
     needs(t.customer_gateway_inside.has_value(), "customer-gateway inside-address A.B.C.D/M");
     needs(!t.pre_shared_key.empty(), "pre-shared-key NAME");
     if (t.vpn_gateway_outside && !outside_.emplace(*t.vpn_gateway_outside, name).second) {
-      error(fmt::format("{}: vpn-gateway outside-address {} is also that of {}", name,
+      error(place + " / vpn-gateway outside-address",
+            fmt::format("{}: vpn-gateway outside-address {} is also that of {}", name,
                         t.vpn_gateway_outside->to_string(), outside_[*t.vpn_gateway_outside]));
     }
     if (!interfaces_.emplace(t.interface, name).second) {
-      error(fmt::format("{}: interface {} is also that of {}", name, t.interface, interfaces_[t.interface]));
+      error(place + " / interface",
+            fmt::format("{}: interface {} is also that of {}", name, t.interface, interfaces_[t.interface]));
     }
-    if (t.vpn_gateway_inside && t.customer_gateway_inside) inside(name, t);
+    if (t.vpn_gateway_inside) neighbors_.insert(*t.vpn_gateway_inside);
+    if (t.customer_gateway_inside) inside(name, place, t);
+    // The name is not shown: it may be a key by mistake.
     if (secrets_ != nullptr && !t.pre_shared_key.empty() && !secrets_->contains(t.pre_shared_key)) {
-      error(fmt::format("{}: the secrets file has no '{}': add a line '{} KEY'", name, t.pre_shared_key,
-                        t.pre_shared_key));
+      error(
+          place + " / pre-shared-key",
+          fmt::format("{}: the secrets file has no key of the name that 'pre-shared-key' gives: add a line 'NAME KEY' "
+                      "to it",
+                      name));
     }
     if (t.child_lifetime >= t.ike_lifetime) {
-      warn(fmt::format("{}: esp lifetime is not below ike lifetime; AWS demands it", name));
+      warn(place + " / esp lifetime", fmt::format("{}: esp lifetime is not below ike lifetime; AWS demands it", name));
     }
   }
 
-  void inside(const std::string& name, const Tunnel& t) {
+  void inside(const std::string& name, const std::string& place, const Tunnel& t) {
+    const Prefix ours = t.customer_gateway_inside->subnet();
+    const std::string our_place = place + " / customer-gateway inside-address";
+    for (const auto& [other, of] : inside_) {
+      if (!other.contains(ours) && !ours.contains(other)) continue;
+      error(our_place,
+            other == ours
+                ? fmt::format("{}: inside subnet {} is also that of {}", name, ours.to_string(), of)
+                : fmt::format("{}: inside subnet {} overlaps {} of {}", name, ours.to_string(), other.to_string(), of));
+    }
+    inside_.emplace_back(ours, name);
+    if (!t.vpn_gateway_inside) return;
     const IpAddress& theirs = *t.vpn_gateway_inside;
-    neighbors_.insert(theirs);
-    if (!t.customer_gateway_inside->subnet().contains(theirs)) {
-      error(fmt::format("{}: vpn-gateway inside-address {} is not in {}", name, theirs.to_string(),
-                        t.customer_gateway_inside->subnet().to_string()));
+    const std::string their_place = place + " / vpn-gateway inside-address";
+    if (!ours.contains(theirs)) {
+      error(their_place,
+            fmt::format("{}: vpn-gateway inside-address {} is not in {}", name, theirs.to_string(), ours.to_string()));
     }
     if (t.customer_gateway_inside->address == theirs)
-      error(fmt::format("{}: both inside addresses are {}", name, theirs.to_string()));
-    if (!inside_.emplace(t.customer_gateway_inside->subnet(), name).second) {
-      error(fmt::format("{}: inside subnet {} is also that of {}", name,
-                        t.customer_gateway_inside->subnet().to_string(), inside_[t.customer_gateway_inside->subnet()]));
-    }
+      error(their_place, fmt::format("{}: both inside addresses are {}", name, theirs.to_string()));
   }
 
   void bgp() {
@@ -84,25 +108,28 @@ class Validator {
         const bool known =
             config_.bgp && t.vpn_gateway_inside && config_.bgp->neighbors.contains(*t.vpn_gateway_inside);
         if (!known && t.vpn_gateway_inside) {
-          warn(fmt::format(
-              "vpn connection {} tunnel {}: routing is dynamic but no 'neighbor {} remote-as' is configured", c.id,
-              number, t.vpn_gateway_inside->to_string()));
+          warn(fmt::format("vpn connection {} / tunnel {}", c.id, number),
+               fmt::format(
+                   "vpn connection {} tunnel {}: routing is dynamic but no 'neighbor {} remote-as' is configured", c.id,
+                   number, t.vpn_gateway_inside->to_string()));
         }
       }
     }
     if (!config_.bgp) return;
     for (const auto& [address, n] : config_.bgp->neighbors) {
+      const std::string place = fmt::format("router bgp / neighbor {} remote-as", address.to_string());
       if (!neighbors_.contains(address)) {
-        error(fmt::format("neighbor {}: it is no tunnel's vpn-gateway inside-address", address.to_string()));
+        error(place, fmt::format("neighbor {}: it is no tunnel's vpn-gateway inside-address", address.to_string()));
       }
       if (n.remote_as == config_.bgp->asn)
-        warn(fmt::format("neighbor {}: remote-as is our own AS; AWS speaks eBGP", address.to_string()));
+        warn(place, fmt::format("neighbor {}: remote-as is our own AS; AWS speaks eBGP", address.to_string()));
     }
     if (dynamic && config_.bgp->networks.empty()) {
-      warn("nothing is announced to AWS: add 'network A.B.C.D/M' under 'address-family ipv4 unicast'");
+      warn("router bgp", "nothing is announced to AWS: add 'network A.B.C.D/M' under 'address-family ipv4 unicast'");
     }
     if (config_.bgp->networks.size() > 100) {
       warn(
+          "router bgp",
           fmt::format("{} networks: a VGW resets the session past 100 prefixes, a TGW past 1000; the rest is held back",
                       config_.bgp->networks.size()));
     }
@@ -114,34 +141,36 @@ class Validator {
       ids.insert(c.id);
     std::map<std::string, std::size_t> count;
     for (const auto& r : config_.static_routes) {
+      const std::string place =
+          fmt::format("ip route {} {}", r.prefix.to_string(), r.next_hop ? r.next_hop->to_string() : r.connection);
       if (r.next_hop && !neighbors_.contains(*r.next_hop)) {
-        error(fmt::format("ip route {} {}: the next hop is no tunnel's vpn-gateway inside-address",
-                          r.prefix.to_string(), r.next_hop->to_string()));
+        error(place, place + ": the next hop is no tunnel's vpn-gateway inside-address");
       }
       if (!r.next_hop && !ids.contains(r.connection)) {
-        error(
-            fmt::format("ip route {} {}: there is no vpn connection of this name", r.prefix.to_string(), r.connection));
+        error(place, place + ": there is no vpn connection of this name");
       }
-      ++count[r.connection];
+      if (!r.next_hop) ++count[r.connection];
     }
     for (const auto& [id, n] : count) {
-      if (n > kStaticLimit) warn(fmt::format("{} static routes to {}: AWS takes {}", n, id, kStaticLimit));
+      if (n > kStaticLimit)
+        warn("vpn connection " + id, fmt::format("{} static routes to {}: AWS takes {}", n, id, kStaticLimit));
     }
   }
 
   const Config& config_;
   const Secrets* secrets_;
+  const Places& places_;
   Findings out_;
   std::map<IpAddress, std::string> outside_;
   std::map<std::string, std::string> interfaces_;
-  std::map<Prefix, std::string> inside_;
+  std::vector<std::pair<Prefix, std::string>> inside_;
   std::set<IpAddress> neighbors_;
 };
 
 }  // namespace
 
-Findings validate(const Config& c, const Secrets* secrets) {
-  return Validator(c, secrets).run();
+Findings validate(const Config& c, const Secrets* secrets, const Places& places) {
+  return Validator(c, secrets, places).run();
 }
 
 }  // namespace cgw::config

@@ -86,14 +86,15 @@ bool needs_secrets(const config::Config& c) {
 Result<Loaded, Diagnostics> load(const std::string& config_file) {
   Loaded out;
   CGW_TRY(const std::string text, read_file(config_file, Access::Anyone));
-  CGW_TRY(out.config, config::parse(text, config_file, kSuites));
+  config::Places places;
+  CGW_TRY(out.config, config::parse(text, config_file, kSuites, &places));
 
   const auto secrets_file = (std::filesystem::path(config_file).parent_path() / "secrets").string();
   if (needs_secrets(out.config)) {
     CGW_TRY(const std::string secrets, read_file(secrets_file, Access::OwnerOnly));
     CGW_TRY(out.secrets, config::parse_secrets(secrets, secrets_file));
   }
-  auto findings = config::validate(out.config, &out.secrets);
+  auto findings = config::validate(out.config, &out.secrets, places);
   for (auto& d : findings.errors) {
     if (d.file.empty()) d.file = config_file;
   }
