@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <string>
 
 #include <boost/json/value.hpp>
@@ -12,7 +13,9 @@ struct ClientError {
   std::string text;
 };
 
-// Asks the daemon behind RUN_DIR/cgwd.sock; the value is the answer's `data`.
-Result<boost::json::value, ClientError> ask(const std::string& run_dir, const std::string& request);
+// Asks the daemon behind RUN_DIR/cgwd.sock; the value is the answer's `data`. A daemon that is silent for `patience`
+// is given up on.
+Result<boost::json::value, ClientError> ask(const std::string& run_dir, const std::string& request,
+                                            std::chrono::milliseconds patience = std::chrono::seconds(15));
 
 }  // namespace cgw::cli

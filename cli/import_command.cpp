@@ -47,6 +47,8 @@ Result<Request, std::string> parse(const std::vector<std::string>& args) {
     } else {
       const auto p = Prefix::parse(args[i]);
       if (!p) return fail(fmt::format("% {}: {}", word, p.error()));
+      if (!p->address.is_v4())
+        return fail(fmt::format("% {}: {} is IPv6, which this version does not do", word, args[i]));
       (word == "local-network" ? r.options.local_networks : r.options.vpc_cidrs).push_back(*p);
     }
   }
@@ -54,8 +56,9 @@ Result<Request, std::string> parse(const std::vector<std::string>& args) {
   return r;
 }
 
-// Other names in the file stay; same names are replaced.
+// Other names in the file stay; same names are replaced. Read and written under one lock: another import's keys stay.
 Result<void, std::string> store(const std::string& path, const config::Secrets& fresh) {
+  CGW_TRY([[maybe_unused]] const FolderLock lock, FolderLock::of(path, std::chrono::seconds(10)));
   config::Secrets all;
   std::error_code ec;
   if (std::filesystem::exists(path, ec)) {

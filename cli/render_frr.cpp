@@ -40,22 +40,27 @@ char code(std::string_view protocol) {
   return 'K';
 }
 
-std::string route_line(std::string_view prefix, const value& r) {
+std::string hop_words(const value& route, const value& hop) {
+  if (flag(hop, "directlyConnected")) return fmt::format(" is directly connected, {}", text(hop, "interfaceName"));
+  if (flag(route, "blackhole")) return " unreachable (blackhole), weight 1";
+  return fmt::format(" via {}, {}, weight {}", text(hop, "ip"), text(hop, "interfaceName"), integer(hop, "weight"));
+}
+
+// A line a next hop; those after the first stand under it.
+std::string route_lines(std::string_view prefix, const value& r) {
   const auto& hops = list(r, "nexthops");
   const value none;
-  const value& hop = hops.empty() ? none : hops.front();
-  const char selected = flag(r, "selected") ? '>' : ' ';
-  const char fib = flag(hop, "fib") ? '*' : ' ';
-  std::string line = fmt::format("{}{}{} {}", code(text(r, "protocol")), selected, fib, prefix);
-  if (flag(hop, "directlyConnected")) {
-    line += fmt::format(" is directly connected, {}", text(hop, "interfaceName"));
-  } else {
-    line += fmt::format(" [{}/{}]", integer(r, "distance"), integer(r, "metric"));
-    line += flag(r, "blackhole") ? " unreachable (blackhole), weight 1"
-                                 : fmt::format(" via {}, {}, weight {}", text(hop, "ip"), text(hop, "interfaceName"),
-                                               integer(hop, "weight"));
+  const value& first = hops.empty() ? none : hops.front();
+  const auto mark = [](const value& hop) { return flag(hop, "fib") ? '*' : ' '; };
+  std::string head =
+      fmt::format("{}{}{} {}", code(text(r, "protocol")), flag(r, "selected") ? '>' : ' ', mark(first), prefix);
+  if (!flag(first, "directlyConnected")) head += fmt::format(" [{}/{}]", integer(r, "distance"), integer(r, "metric"));
+  std::string out = head + hop_words(r, first) + ", " + text(r, "uptime") + '\n';
+  for (std::size_t i = 1; i < hops.size(); ++i) {
+    out +=
+        fmt::format("  {}{:{}}{}, {}\n", mark(hops[i]), "", head.size() - 3, hop_words(r, hops[i]), text(r, "uptime"));
   }
-  return line + ", " + text(r, "uptime") + '\n';
+  return out;
 }
 
 }  // namespace
@@ -72,7 +77,7 @@ std::string render_bgp_summary(const value& tree) {
       "Neighbor        V         AS   MsgRcvd   MsgSent   TblVer  InQ OutQ  Up/Down State/PfxRcd   PfxSnt Desc\n",
       text(family, "routerId"), integer(family, "as"), integer(family, "vrfId"), integer(family, "tableVersion"),
       integer(family, "ribCount"), integer(family, "ribMemory"), integer(family, "peerCount"),
-      (integer(family, "peerMemory") + 1023) / 1024);
+      integer(family, "peerMemory") / 1024);
   const auto& peers = at(family, "peers");
   if (peers.is_object()) {
     for (const auto& [address, p] : peers.as_object())
@@ -92,7 +97,7 @@ std::string render_ip_route(const value& tree) {
   for (const auto& [prefix, entries] : sorted) {
     if (!entries->is_array()) continue;
     for (const auto& r : entries->as_array())
-      out += route_line(prefix.to_string(), r);
+      out += route_lines(prefix.to_string(), r);
   }
   return out;
 }
@@ -102,7 +107,8 @@ std::string render_running_config(const value& tree) {
 }
 
 std::string render_version(const value& tree) {
-  return fmt::format("{} {}\n", text(tree, "name"), text(tree, "version"));
+  const std::string host = text(tree, "hostname");
+  return fmt::format("{} {}{}\n", text(tree, "name"), text(tree, "version"), host.empty() ? "" : " (" + host + ")");
 }
 
 }  // namespace cgw::cli

@@ -15,7 +15,7 @@ namespace json = boost::json;
 void write(const json::value& v, unsigned depth, std::string& out) {
   const std::string inner(2 * (depth + 1), ' '), outer(2 * depth, ' ');
   const char* separator = "\n";
-  if (v.is_object() && !v.as_object().empty()) {
+  if (v.is_object()) {
     out += '{';
     for (const auto& [key, member] : v.as_object()) {
       out += separator + inner + json::serialize(json::string(key)) + ':';
@@ -23,7 +23,7 @@ void write(const json::value& v, unsigned depth, std::string& out) {
       separator = ",\n";
     }
     out += "\n" + outer + '}';
-  } else if (v.is_array() && !v.as_array().empty()) {
+  } else if (v.is_array()) {
     out += '[';
     for (const auto& member : v.as_array()) {
       out += separator + inner;
@@ -49,6 +49,31 @@ json::array strings(const std::vector<std::string>& list) {
   return out;
 }
 
+std::string_view word(config::Target t) {
+  switch (t) {
+    case config::Target::Vgw: return "vgw";
+    case config::Target::Tgw: return "tgw";
+    case config::Target::Other: return "other";
+  }
+  return "";
+}
+std::string_view word(config::DataPlane p) {
+  switch (p) {
+    case config::DataPlane::Auto: return "auto";
+    case config::DataPlane::Kernel: return "kernel";
+    case config::DataPlane::Userspace: return "userspace";
+  }
+  return "";
+}
+std::string_view word(config::WhenDown w) {
+  switch (w) {
+    case config::WhenDown::Blackhole: return "blackhole";
+    case config::WhenDown::Unreachable: return "unreachable";
+    case config::WhenDown::Remove: return "remove";
+  }
+  return "";
+}
+
 json::object tunnel_tree(const config::Tunnel& t) {
   return {{"tunnel", t.number},
           {"interface", t.interface},
@@ -70,6 +95,7 @@ json::object tunnel_tree(const config::Tunnel& t) {
           {"probeIntervalMsec", t.probe_interval.count()},
           {"probeMisses", t.probe_misses},
           {"mtu", t.mtu ? json::value(*t.mtu) : json::value("auto")},
+          {"preference", t.preference ? json::value(*t.preference) : json::value(nullptr)},
           {"shutdown", t.shutdown}};
 }
 
@@ -77,11 +103,15 @@ json::value bgp_tree(const std::optional<config::Bgp>& b) {
   if (!b) return nullptr;
   json::array neighbors, networks;
   for (const auto& [address, n] : b->neighbors) {
-    neighbors.push_back(json::object{{"address", address.to_string()},
-                                     {"remoteAs", n.remote_as},
-                                     {"description", n.description},
-                                     {"passive", n.passive},
-                                     {"shutdown", n.shutdown}});
+    neighbors.push_back(json::object{
+        {"address", address.to_string()},
+        {"remoteAs", n.remote_as},
+        {"description", n.description},
+        {"keepalive", n.keepalive.value_or(b->keepalive).count()},
+        {"holdTime", n.hold.value_or(b->hold).count()},
+        {"maximumPrefixOut", n.maximum_prefix_out ? json::value(*n.maximum_prefix_out) : json::value(nullptr)},
+        {"passive", n.passive},
+        {"shutdown", n.shutdown}});
   }
   for (const auto& p : b->networks)
     networks.push_back(json::value(p.to_string()));
@@ -112,6 +142,7 @@ json::value config_tree(const std::string& text) {
     connections.push_back(json::object{{"id", one.id},
                                        {"customerGateway", one.customer_gateway},
                                        {"gateway", one.gateway},
+                                       {"target", word(one.target)},
                                        {"routing", one.routing == config::Routing::Static ? "static" : "dynamic"},
                                        {"tunnels", std::move(tunnels)}});
   }
@@ -120,10 +151,9 @@ json::value config_tree(const std::string& text) {
                                   {"via", r.next_hop ? r.next_hop->to_string() : r.connection},
                                   {"distance", r.distance}});
   }
-  return json::object{{"hostname", c->hostname},
-                      {"connections", std::move(connections)},
-                      {"bgp", bgp_tree(c->bgp)},
-                      {"staticRoutes", std::move(routes)}};
+  return json::object{{"hostname", c->hostname},           {"dataPlane", word(c->data_plane)},
+                      {"tunnelsDown", word(c->when_down)}, {"connections", std::move(connections)},
+                      {"bgp", bgp_tree(c->bgp)},           {"staticRoutes", std::move(routes)}};
 }
 
 }  // namespace cgw::cli

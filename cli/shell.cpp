@@ -1,5 +1,8 @@
 #include "cli/shell.hpp"
 
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 #include <cstdio>
 
 #include <fmt/format.h>
@@ -43,14 +46,7 @@ int Shell::run(std::string_view line) {
   const auto words = words_of(line);
   if (words.empty() || words.front().starts_with('!')) return kOk;
   const auto m = config::match(config::Mode::Exec, line);
-  if (!m) {
-    const int status = complain(m.error().text, kCommandError);
-    if (manner_ == Manner::Interactive) {
-      const auto indent = hostname().size() + 2 + m.error().column;
-      fmt::print("{}^\n% Invalid input detected at '^' marker.\n", std::string(indent, ' '));
-    }
-    return status;
-  }
+  if (!m) return refuse(line, m.error());
   const std::string request(m->command->request);
   if (request == "exit") {
     ended_ = true;
@@ -80,6 +76,21 @@ int Shell::show(const std::string& request, bool json) {
   return kOk;
 }
 
+// Interactively as IOS does: a caret under the word, which is on the line above. Tools look for "Invalid input".
+int Shell::refuse(std::string_view line, const config::NoMatch& why) {
+  const bool unknown = why.text.starts_with("% Unknown"), incomplete = why.text.starts_with("% Command incomplete");
+  if (manner_ == Manner::Interactive && !incomplete) {
+    winsize size{};
+    const bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+    const std::size_t indent = hostname().size() + 2;
+    // Not on a line that has been wrapped: it would stand under something else.
+    if (!known || indent + line.size() < size.ws_col) fmt::print("{}^\n", std::string(indent + why.column, ' '));
+  }
+  const int status = complain(why.text, kCommandError);
+  if (manner_ == Manner::Interactive && unknown) fmt::print("% Invalid input detected at '^' marker.\n");
+  return status;
+}
+
 int Shell::complain(std::string_view text, int status) const {
   fmt::print(manner_ == Manner::Interactive ? stdout : stderr, "{}\n", text);
   return status;
@@ -91,10 +102,13 @@ void Shell::list() const {
   }
 }
 
-std::string Shell::hostname() {
-  const auto tree = ask(run_dir_, "show vpn");
-  const std::string name = tree ? text(*tree, "hostname") : std::string();
-  return name.empty() ? "cgw" : name;
+const std::string& Shell::hostname() {
+  if (!hostname_) {
+    const auto tree = ask(run_dir_, "show version", std::chrono::seconds(1));
+    hostname_ = tree ? text(*tree, "hostname") : std::string();
+    if (hostname_->empty()) hostname_ = "cgw";
+  }
+  return *hostname_;
 }
 
 }  // namespace cgw::cli

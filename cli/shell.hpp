@@ -1,7 +1,10 @@
 #pragma once
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "config/commands.hpp"
 
 namespace cgw::cli {
 
@@ -14,17 +17,19 @@ class Shell {
   // The exit status of one line; output on stdout, complaints on stderr (interactively on stdout, with a caret).
   int run(std::string_view line);
   bool ended() const { return ended_; }
-  // For the prompt; "cgw" until the daemon has told its name.
-  std::string hostname();
+  // For the prompt: the daemon's, asked for once; "cgw" while it does not tell.
+  const std::string& hostname();
 
  private:
   int show(const std::string& request, bool json);
+  int refuse(std::string_view line, const config::NoMatch& why);
   int complain(std::string_view text, int status) const;
   void list() const;
 
   std::string run_dir_;
   Manner manner_;
   bool ended_ = false;
+  std::optional<std::string> hostname_;
 };
 
 // The arguments of `import aws` as words of a shell line.

@@ -340,8 +340,8 @@ json::value show_running_config(const Gateway& g) {
   return json::object{{"text", config::render(g.config())}};
 }
 
-json::value show_version() {
-  return json::object{{"name", "cgwd"}, {"version", kVersion}};
+json::value show_version(const Gateway& g) {
+  return json::object{{"name", "cgwd"}, {"version", kVersion}, {"hostname", g.config().hostname}};
 }
 
 Result<json::value, std::string> show(const Gateway& g, std::string_view request) {
@@ -349,7 +349,7 @@ Result<json::value, std::string> show(const Gateway& g, std::string_view request
   if (request == "show bgp summary") return show_bgp_summary(g);
   if (request == "show ip route") return show_ip_route(g);
   if (request == "show running-config") return show_running_config(g);
-  if (request == "show version") return show_version();
+  if (request == "show version") return show_version(g);
   return fail("% Unknown command: " + printable(request));
 }
 

@@ -14,7 +14,7 @@ boost::json::value show_vpn(const Gateway& g);
 boost::json::value show_bgp_summary(const Gateway& g);
 boost::json::value show_ip_route(const Gateway& g);
 boost::json::value show_running_config(const Gateway& g);
-boost::json::value show_version();
+boost::json::value show_version(const Gateway& g);
 
 // The answer to a request of config::commands(); the error is FRR's "% Unknown command: ...".
 Result<boost::json::value, std::string> show(const Gateway& g, std::string_view request);
