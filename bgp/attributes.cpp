@@ -14,6 +14,15 @@ namespace {
 constexpr std::uint8_t kOptional = 0x80, kTransitive = 0x40, kPartial = 0x20, kExtended = 0x10;
 constexpr std::uint8_t kWellKnown = kTransitive, kOptionalTransitive = kOptional | kTransitive;
 
+std::string_view words(OnError e) {
+  switch (e) {
+    case OnError::Discard: return "attribute discarded";
+    case OnError::Withdraw: return "routes treated as withdrawn";
+    case OnError::Reset: return "session reset";
+  }
+  return "?";
+}
+
 struct Target {
   ReadAttributes& to;
   const UpdateContext& context;
@@ -150,10 +159,18 @@ bool read_mp_reach(Reader v, Target t) {
   if (!v.ok() || !hop.more()) return false;
   if (afi != 1 || safi != 1) return true;
   const IpAddress a = IpAddress::v4(hop.u32());
-  if (!hop.done() || !usable_next_hop(a, t.context)) return false;
+  if (!hop.done()) return false;
   t.to.mp_reach = true;
-  t.to.attributes.next_hop = a;
-  t.to.next_hop = true;
+  // RFC 7606 7.11 resets for a next hop of the wrong length, behind which the prefixes cannot be found. One that nobody
+  // can have makes its routes unusable, no more (RFC 4271 6.3).
+  if (!usable_next_hop(a, t.context)) {
+    t.to.withdraw = true;
+    t.to.findings.push_back(fmt::format("MP_REACH_NLRI with the next hop {}, which is not usable: {}", a.to_string(),
+                                        words(OnError::Withdraw)));
+  } else {
+    t.to.attributes.next_hop = a;
+    t.to.next_hop = true;
+  }
   return read_prefixes(v.rest(), t.to.mp_announced);
 }
 
@@ -206,15 +223,6 @@ struct Raw {
 
 std::string excerpt(const Raw& a) {
   return hex({reinterpret_cast<const char*>(a.value.data()), a.value.size()}, 32);
-}
-
-std::string_view words(OnError e) {
-  switch (e) {
-    case OnError::Discard: return "attribute discarded";
-    case OnError::Withdraw: return "routes treated as withdrawn";
-    case OnError::Reset: return "session reset";
-  }
-  return "?";
 }
 
 // What to answer where the session has to be reset.

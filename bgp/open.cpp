@@ -1,5 +1,7 @@
 #include "bgp/open.hpp"
 
+#include <fmt/format.h>
+
 #include "bgp/framing.hpp"
 
 namespace cgw::bgp {
@@ -11,8 +13,12 @@ constexpr std::uint8_t kParamCapabilities = 2;
 constexpr std::uint8_t kExtendedLength = 255;  // RFC 9072
 constexpr std::uint8_t kCapMultiprotocol = 1, kCapRouteRefresh = 2, kCapFourOctetAs = 65;
 
-std::unexpected<Notification> open_error(std::uint8_t subcode, std::vector<std::uint8_t> data = {}) {
-  return fail(Notification{.code = 2, .subcode = subcode, .data = std::move(data)});
+std::unexpected<OpenRefusal> open_error(std::uint8_t subcode, std::string why, std::vector<std::uint8_t> data = {}) {
+  return fail(OpenRefusal{{.code = 2, .subcode = subcode, .data = std::move(data)}, std::move(why)});
+}
+
+std::unexpected<OpenRefusal> malformed(std::string_view where) {
+  return open_error(0, fmt::format("its OPEN is malformed: {}", where));
 }
 
 // What the capabilities say; unknown ones are passed over (RFC 5492 3).
@@ -41,38 +47,41 @@ bool read_capability(std::uint8_t code, Reader value, Parameters& p) {
   }
 }
 
-Result<Parameters, Notification> parse_parameters(Reader params, bool extended) {
+Result<Parameters, OpenRefusal> parse_parameters(Reader params, bool extended) {
   Parameters p;
   while (params.more()) {
     const auto type = params.u8();
     const std::size_t length = extended ? params.u16() : params.u8();
     Reader value = params.sub(length);
-    if (value.ok() && type != kParamCapabilities) return open_error(4);
+    if (value.ok() && type != kParamCapabilities)
+      return open_error(4, fmt::format("its OPEN holds optional parameter {}, which nobody knows", type));
     while (value.more()) {
       const auto code = value.u8();
       const Reader capability = value.sub(value.u8());
-      if (!capability.ok() || !read_capability(code, capability, p)) return open_error(0);
+      if (!capability.ok() || !read_capability(code, capability, p))
+        return malformed("a capability of the wrong length");
     }
-    if (!value.ok()) return open_error(0);
+    if (!value.ok()) return malformed("a capability that runs over its parameter");
   }
-  if (!params.ok()) return open_error(0);
+  if (!params.ok()) return malformed("an optional parameter that runs over the end");
   return p;
 }
 
 }  // namespace
 
 //   | Version (1) | My AS (2) | Hold Time (2) | BGP Identifier (4) | Opt Parm Len (1) | Optional Parameters |
-Result<Open, Notification> parse_open(Bytes body) {
+Result<Open, OpenRefusal> parse_open(Bytes body) {
   Reader r(body);
   const auto version = r.u8();
   const auto asn = r.u16();
   const auto hold = r.u16();
   const auto id = r.u32();
   std::size_t length = r.u8();
-  if (!r.ok()) return open_error(0);
+  if (!r.ok()) return malformed("it is too short");
   // RFC 4271 6.2: "The Data field is a 2-octet unsigned integer, which indicates the largest, locally-supported version
   // number".
-  if (version != kVersion) return open_error(1, {0, kVersion});
+  if (version != kVersion)
+    return open_error(1, fmt::format("it speaks BGP version {}, and only 4 is known", version), {0, kVersion});
   // RFC 9072 2: a first parameter type of 255 announces the extended form.
   const bool extended = length != 0 && body.size() > 10 && body[10] == kExtendedLength;
   if (extended) {
@@ -80,14 +89,17 @@ Result<Open, Notification> parse_open(Bytes body) {
     length = r.u16();
   }
   const Reader params = r.sub(length);
-  if (!r.done()) return open_error(0);
+  if (!r.done()) return malformed("the optional parameters do not end with the message");
   // RFC 4271 6.2: "An implementation MUST reject Hold Time values of one or two seconds."
-  if (hold == 1 || hold == 2) return open_error(6);
-  if (id == 0) return open_error(3);
+  if (hold == 1 || hold == 2) {
+    return open_error(
+        6, fmt::format("it proposes a hold time of {} s, which RFC 4271 forbids: let it be 0 or at least 3", hold));
+  }
+  if (id == 0) return open_error(3, "its BGP identifier is 0.0.0.0: give it a router id");
 
   CGW_TRY(const Parameters p, parse_parameters(params, extended));
   const Asn peer = p.capabilities.four_octet_as ? p.four_octet_as : Asn{asn};
-  if (peer == Asn{}) return open_error(2);  // RFC 7607 2
+  if (peer == Asn{}) return open_error(2, "it says that it is AS 0, which is nobody's (RFC 7607)");
   return Open{.asn = peer, .hold_time = Seconds{hold}, .router_id = RouterId{id}, .capabilities = p.capabilities};
 }
 

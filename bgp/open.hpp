@@ -1,4 +1,5 @@
 #pragma once
+#include <string>
 #include <vector>
 
 #include "base/result.hpp"
@@ -24,8 +25,12 @@ struct Open {
   bool operator==(const Open&) const = default;
 };
 
-// The error is what to answer (RFC 4271 6.2).
-Result<Open, Notification> parse_open(Bytes body);
+// What to answer (RFC 4271 6.2), and in words what was wrong.
+struct OpenRefusal {
+  Notification notification;
+  std::string why;
+};
+Result<Open, OpenRefusal> parse_open(Bytes body);
 // The whole message, with all capabilities of ours.
 std::vector<std::uint8_t> encode_open(Asn asn, Seconds hold_time, RouterId id);
 

@@ -71,6 +71,8 @@ void Session::Impl::finish(Context& cx, State before) {
 
 std::optional<TimePoint> Session::Impl::next_deadline() const {
   std::optional<TimePoint> best = retry;
+  const auto untold = complaints.next_deadline();
+  if (untold && (!best || *untold < *best)) best = untold;
   for (const Line& l : lines) {
     for (const auto& at : {l.hold, l.keepalive}) {
       if (at && (!best || *at < *best)) best = at;
@@ -116,7 +118,7 @@ void Session::Impl::on(Context& cx, const Stop& e) {
   retry.reset();
   const Notification cease{.code = 6, .subcode = e.cease_subcode, .data = {}};
   for (const auto id : {ConnectionId::Outgoing, ConnectionId::Incoming}) {
-    if (line(id).phase > Phase::Connecting) send(cx, id, encode(cease));
+    if (line(id).phase > Phase::Connecting) cx.out.push_back(Note{Level::Info, notify(cx, id, cease, e.why)});
     if (line(id).phase != Phase::Closed) close(cx, id, e.why);
   }
   retry.reset();
@@ -144,7 +146,9 @@ void Session::Impl::on(Context& cx, const Connected& e) {
   if (line(other(e.connection)).phase == Phase::Established) {
     // RFC 4271 6.8: the established one stays. If the neighbor has lost it, this KEEPALIVE finds that out at once.
     send(cx, other(e.connection), frame(MessageType::Keepalive, {}));
-    cx.out.push_back(SendBytes{e.connection, encode({.code = 6, .subcode = 7, .data = {}})});
+    const Notification collision{.code = 6, .subcode = 7, .data = {}};
+    cx.out.push_back(
+        Note{Level::Info, notify(cx, e.connection, collision, "the session stands on another connection")});
     cx.out.push_back(Close{e.connection});
     line(e.connection) = Line{};
     return;
@@ -172,8 +176,7 @@ void Session::Impl::on(Context& cx, const Received& e) {
   line(e.connection).framer.push(e.bytes);
   while (line(e.connection).phase > Phase::Connecting) {
     auto next = line(e.connection).framer.next();
-    if (!next)
-      return refuse(cx, e.connection, next.error(), "what the neighbor sent is no BGP: " + next.error().to_string());
+    if (!next) return refuse(cx, e.connection, next.error(), "what the neighbor sent is no BGP");
     if (!*next) return;
     ++status.messages_received;
     if (line(e.connection).phase >= Phase::OpenConfirm && status.hold_time != Seconds{0}) {
@@ -215,6 +218,7 @@ void Session::Impl::on(Context& cx, const Tick&) {
       send(cx, id, frame(MessageType::Keepalive, {}));
     }
   }
+  tell_untold(cx);
   if (!retry || *retry > cx.now) return;
   retry.reset();
   if (live()) return;
@@ -258,10 +262,15 @@ void Session::Impl::send(Context& cx, ConnectionId id, std::vector<std::uint8_t>
   cx.out.push_back(SendBytes{id, std::move(message)});
 }
 
-void Session::Impl::refuse(Context& cx, ConnectionId id, const Notification& n, std::string why) {
+std::string Session::Impl::notify(Context& cx, ConnectionId id, const Notification& n, std::string_view why) {
   send(cx, id, encode(n));
-  const std::string text = fmt::format("sent {}: {}", n.to_string(), why);
-  if (text != said) cx.out.push_back(Note{Level::Warning, text});
+  return fmt::format("sent NOTIFICATION {} to {}: {}", n.to_string(), config.remote_address.to_string(), why);
+}
+
+void Session::Impl::refuse(Context& cx, ConnectionId id, const Notification& n, std::string why) {
+  const std::string text = notify(cx, id, n, why);
+  // SessionDown says it of an established session.
+  if (text != said && line(id).phase != Phase::Established) cx.out.push_back(Note{Level::Warning, text});
   said = text;
   status.last_reset = text;
   close(cx, id, text);

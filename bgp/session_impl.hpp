@@ -2,6 +2,7 @@
 #include <array>
 #include <deque>
 
+#include "base/note_limit.hpp"
 #include "bgp/adj_rib_out.hpp"
 #include "bgp/framing.hpp"
 #include "bgp/open.hpp"
@@ -53,7 +54,9 @@ struct Session::Impl {
   void establish(Context& cx, ConnectionId id);
   void advertise(Context& cx);
   void send(Context& cx, ConnectionId id, std::vector<std::uint8_t> message);
-  // NOTIFICATION, then close, then wait: longer each time.
+  // Sends a NOTIFICATION and gives the line for the log that names the neighbor, what was sent and why.
+  std::string notify(Context& cx, ConnectionId id, const Notification& n, std::string_view why);
+  // That, then close, then wait: longer each time.
   void refuse(Context& cx, ConnectionId id, const Notification& n, std::string why);
   void close(Context& cx, ConnectionId id, std::string why);
   // The line is gone, by whoever's doing.
@@ -62,6 +65,8 @@ struct Session::Impl {
   void back_off(Context& cx);
   Duration jittered(Duration d);
   void apply(Context& cx, const Update& u);
+  void complain(Context& cx, std::string text);
+  void tell_untold(Context& cx);
   void finish(Context& cx, State before);
   UpdateContext update_context() const;
   State state() const;
@@ -84,7 +89,8 @@ struct Session::Impl {
   AdjRibOut adj_rib_out;
   SessionStatus status;
   bool said_held_back = false;
-  std::string said;  // the last warning about a failed attempt, said once
+  std::string said;      // the last warning about a failed attempt, said once
+  NoteLimit complaints;  // about malformed UPDATEs
 };
 
 }  // namespace cgw::bgp

@@ -10,6 +10,7 @@ namespace cgw::bgp {
 namespace {
 
 constexpr Seconds kPrefixLimitPause{60};
+const Notification kCollision{.code = 6, .subcode = 7, .data = {}};
 
 }  // namespace
 
@@ -20,16 +21,15 @@ void Session::Impl::on_open(Context& cx, ConnectionId id, Bytes body) {
     return refuse(cx, id, {.code = 5, .subcode = subcode, .data = {}}, "a second OPEN");
   }
   auto open = parse_open(body);
-  if (!open) return refuse(cx, id, open.error(), "the neighbor's OPEN is not acceptable");
+  if (!open) return refuse(cx, id, open.error().notification, open.error().why);
   if (open->asn != config.remote_as) {
     return refuse(cx, id, {.code = 2, .subcode = 2, .data = {}},
-                  fmt::format("the neighbor is AS {}, but AS {} is configured: correct 'neighbor {} remote-as'",
+                  fmt::format("it is AS {}, but AS {} is configured: correct 'neighbor {} remote-as'",
                               open->asn.value(), config.remote_as.value(), config.remote_address.to_string()));
   }
   const bool ibgp = config.local_as == config.remote_as;
   if (ibgp && open->router_id == config.router_id) {
-    return refuse(cx, id, {.code = 2, .subcode = 3, .data = {}},
-                  "the neighbor has our router id: change 'bgp router-id'");
+    return refuse(cx, id, {.code = 2, .subcode = 3, .data = {}}, "it has our router id: change 'bgp router-id'");
   }
   line(id).peer = *open;
   if (!resolve_collision(cx, id)) return;
@@ -54,7 +54,8 @@ void Session::Impl::on_open(Context& cx, ConnectionId id, Bytes body) {
 bool Session::Impl::resolve_collision(Context& cx, ConnectionId id) {
   const Line& rival = line(other(id));
   if (rival.phase == Phase::Established) {
-    send(cx, id, encode({.code = 6, .subcode = 7, .data = {}}));
+    const auto text = notify(cx, id, kCollision, "the session stands on another connection");
+    cx.out.push_back(Note{Level::Info, text});
     close(cx, id, "connection collision resolved: the established one stays");
     return false;
   }
@@ -63,7 +64,8 @@ bool Session::Impl::resolve_collision(Context& cx, ConnectionId id) {
   const auto& peer = *line(id).peer;
   const auto ours = std::pair(config.router_id, config.local_as), theirs = std::pair(peer.router_id, peer.asn);
   const ConnectionId loser = ours < theirs ? ConnectionId::Outgoing : ConnectionId::Incoming;
-  send(cx, loser, encode({.code = 6, .subcode = 7, .data = {}}));
+  const auto text = notify(cx, loser, kCollision, "both have called; the call of the higher router id stays");
+  cx.out.push_back(Note{Level::Info, text});
   close(cx, loser, "connection collision resolved");
   return loser != id;
 }
@@ -91,7 +93,7 @@ void Session::Impl::on_update(Context& cx, ConnectionId id, Bytes body) {
     ++status.malformed_updates;
     const std::string octets = hex({reinterpret_cast<const char*>(body.data()), body.size()});
     for (const auto& f : update->findings)
-      cx.out.push_back(Note{Level::Warning, fmt::format("UPDATE: {} ({})", f, octets)});
+      complain(cx, fmt::format("UPDATE: {} ({})", f, octets));
   }
   if (!update->not_usable.empty()) {
     cx.out.push_back(
@@ -110,6 +112,17 @@ void Session::Impl::on_update(Context& cx, ConnectionId id, Bytes body) {
   cx.out.push_back(EndOfRib{});
 }
 
+void Session::Impl::complain(Context& cx, std::string text) {
+  tell_untold(cx);
+  if (complaints.admit(cx.now)) cx.out.push_back(Note{Level::Warning, std::move(text)});
+}
+
+void Session::Impl::tell_untold(Context& cx) {
+  if (const auto n = complaints.take_untold(cx.now)) {
+    cx.out.push_back(Note{Level::Warning, fmt::format("UPDATE: {} more findings of this kind within a minute", *n)});
+  }
+}
+
 // RFC 4271 9: withdrawals first; a prefix in both fields is announced.
 void Session::Impl::apply(Context& cx, const Update& u) {
   for (const Prefix& p : u.withdrawn) {
@@ -123,16 +136,16 @@ void Session::Impl::apply(Context& cx, const Update& u) {
 
 void Session::Impl::on_notification(Context& cx, ConnectionId id, Bytes body) {
   const auto n = parse_notification(body);
-  const std::string text = "the neighbor sent NOTIFICATION " + (n ? n->to_string() : std::string("(malformed)"));
-  const bool collision = n && n->code == 6 && n->subcode == 7;
-  if (!collision && text != said) {
-    const bool bad_as = n && n->code == 2 && n->subcode == 2;
-    cx.out.push_back(Note{Level::Warning,
-                          bad_as
-                              ? fmt::format("{}: it expects another AS than {}; compare 'router bgp' with the customer "
-                                            "gateway's ASN in AWS",
-                                            text, config.local_as.value())
-                              : text});
+  std::string text =
+      fmt::format("received NOTIFICATION {} from {}: {}", n ? n->to_string() : "(malformed)",
+                  config.remote_address.to_string(), n ? n->meaning() : "it is shorter than its code and subcode");
+  if (n && n->code == 2 && n->subcode == 2) text += fmt::format(" (we are AS {})", config.local_as.value());
+  const bool collision = n == kCollision;
+  if (collision) {
+    cx.out.push_back(Note{Level::Info, text});
+  } else if (text != said) {
+    // SessionDown says it of an established session.
+    if (line(id).phase != Phase::Established) cx.out.push_back(Note{Level::Warning, text});
     said = text;
   }
   status.last_reset = text;

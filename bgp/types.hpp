@@ -60,6 +60,8 @@ struct Notification {
   bool operator==(const Notification&) const = default;
   // "Cease/Maximum Number of Prefixes Reached", "OPEN Message Error/Bad Peer AS"
   std::string to_string() const;
+  // Of one that the neighbor sent: what it means for us, and what to do.
+  std::string_view meaning() const;
 };
 
 }  // namespace cgw::bgp

@@ -9,6 +9,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "base/note_limit.hpp"
 #include "daemon/load.hpp"
 #include "daemon/tunnel.hpp"
 
@@ -63,11 +64,13 @@ class Gateway {
   void on_bgp(Tunnel& t, const bgp::Action& action);
   void learn(Tunnel& t, const bgp::RouteChanges& changes);
   bool importable(Tunnel& t, const Prefix& prefix);
+  void tell_unusable();
   void end_of_rib(Tunnel& t);
 
   void announce_all();
   std::vector<bgp::Advertisement> advertisements(const Tunnel& t) const;
   void publish();
+  std::string names(const std::set<rib::ExitId>& exits) const;
   std::string why_moved(const std::set<rib::ExitId>& before, const rib::PlanChanges& changes) const;
   void report(const kernel::FibErrors& errors);
   std::set<rib::ExitId> active_exits() const;
@@ -101,6 +104,7 @@ class Gateway {
   std::set<rib::ExitId> end_of_rib_;
   std::optional<Change> last_change_;
   std::uint64_t unknown_ike_ = 0;
+  NoteLimit unusable_;  // routes that cover an outside address
   bool swept_ = false;
   bool resync_pending_ = false;
   bool stopping_ = false;

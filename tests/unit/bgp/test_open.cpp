@@ -102,16 +102,15 @@ TEST_SUITE("bgp/open") {
       INFO(row.what);
       const auto r = parse_open(row.body);
       REQUIRE_FALSE(r);
-      CHECK(r.error().code == 2);
-      CHECK(r.error().subcode == row.subcode);
-      CHECK(r.error().data == row.data);
+      CHECK(r.error().notification == Notification{2, row.subcode, row.data});
+      CHECK_FALSE(r.error().why.empty());
     }
   }
 
   TEST_CASE("AS 0 from an old speaker is refused [RFC 7607 2]") {
     const auto r = parse_open(with(open_body({}), 1, {0, 0}));
     REQUIRE_FALSE(r);
-    CHECK(r.error().subcode == 2);
+    CHECK(r.error().notification.subcode == 2);
   }
 
   TEST_CASE("hold time 0 and 3 are legal") {

@@ -223,6 +223,22 @@ TEST_SUITE("bgp/update") {
     CHECK(out->withdrawn == std::vector{kPrefix});
   }
 
+  TEST_CASE("a next hop in MP_REACH_NLRI that nobody can have withdraws its routes, no more [RFC 4271 6.3]") {
+    for (const Octets& hop :
+         {Octets{127, 0, 0, 1}, Octets{0, 0, 0, 0}, Octets{224, 0, 0, 5}, Octets{169, 254, 10, 2}}) {
+      const Octets reach = join({{0x80, 14, 12, 0, 1, 1, 4}, hop, {0, 16, 10, 50}});
+      for (const auto& attributes : {std::vector{reach, kOrigin, kPath}, std::vector{kOrigin, kPath, reach}}) {
+        const auto u = parse_update(update(attributes, {}), kEbgp);
+        REQUIRE(u);
+        CHECK(u->withdrawn == std::vector{kPrefix});
+        CHECK(u->announced.empty());
+        CHECK(u->findings.size() == 1);
+      }
+    }
+    // The length of the next hop is another matter: the prefixes behind it cannot be found [RFC 7606 7.11].
+    CHECK_FALSE(parse_update(update({{0x80, 14, 11, 0, 1, 1, 3, 10, 0, 1, 0, 16, 10, 50}, kOrigin, kPath}, {}), kEbgp));
+  }
+
   TEST_CASE("an old speaker's AS4_PATH and AS4_AGGREGATOR replace AS_TRANS, in any order [RFC 6793 4.2.3]") {
     const Octets path{0x40, 2, 8, 2, 3, 0xfc, 0, 0x5b, 0xa0, 0xfd, 0xe9};  // 64512 AS_TRANS 65001
     const Octets as4{0xc0, 17, 10, 2, 2, 0, 1, 0, 0, 0, 0, 0xfd, 0xe9};    // 65536 65001
