@@ -47,6 +47,7 @@ BgpTransport::BgpTransport(asio::any_io_executor executor, bgp::SessionConfig co
 
 Result<void, std::string> BgpTransport::listen() {
   boost::system::error_code ec;
+  stop_listening();
   acceptor_.open(Tcp::v4(), ec);
   if (!ec) acceptor_.set_option(Tcp::acceptor::reuse_address(true), ec);
   if (!ec && setsockopt(acceptor_.native_handle(), SOL_SOCKET, SO_BINDTODEVICE, interface_.c_str(),
@@ -56,13 +57,27 @@ Result<void, std::string> BgpTransport::listen() {
   if (!ec) acceptor_.bind({v4(config_.local_address), kBgpPort}, ec);
   if (!ec) acceptor_.listen(8, ec);
   if (ec) {
-    boost::system::error_code ignored;
-    acceptor_.close(ignored);
+    stop_listening();
     return fail(fmt::format("cannot listen on {} port 179: {}; the neighbor cannot open the session, cgwd still does",
                             config_.local_address.to_string(), ec.message()));
   }
-  asio::co_spawn(executor_, accept_loop(shared_from_this()), asio::detached);
+  asio::co_spawn(executor_, accept_loop(shared_from_this(), acceptor_generation_), asio::detached);
   return {};
+}
+
+void BgpTransport::stop_listening() {
+  ++acceptor_generation_;
+  boost::system::error_code ignored;
+  acceptor_.close(ignored);
+}
+
+void BgpTransport::interface_gone() {
+  stop_listening();
+  for (const auto id : {bgp::ConnectionId::Outgoing, bgp::ConnectionId::Incoming}) {
+    if (!line(id).socket.is_open()) continue;
+    close(id);
+    dispatch(bgp::Disconnected{id, "interface " + interface_ + " was deleted"});
+  }
 }
 
 // Run-to-completion: an action may raise an event, but never inside the step that caused it.
@@ -147,8 +162,7 @@ void BgpTransport::shut() {
   shut_ = true;
   for (const auto id : {bgp::ConnectionId::Outgoing, bgp::ConnectionId::Incoming})
     close(id);
-  boost::system::error_code ignored;
-  acceptor_.close(ignored);
+  stop_listening();
   timer_.cancel();
 }
 
@@ -216,11 +230,11 @@ asio::awaitable<void> BgpTransport::write_all([[maybe_unused]] Self self, bgp::C
   if (generation == l.generation) l.writing = false;
 }
 
-asio::awaitable<void> BgpTransport::accept_loop([[maybe_unused]] Self self) {
-  while (acceptor_.is_open()) {
+asio::awaitable<void> BgpTransport::accept_loop([[maybe_unused]] Self self, unsigned generation) {
+  while (generation == acceptor_generation_) {
     Tcp::socket socket(executor_);
     auto [ec] = co_await acceptor_.async_accept(socket, kNoThrow);
-    if (!acceptor_.is_open()) co_return;
+    if (generation != acceptor_generation_) co_return;
     if (!ec) accepted(std::move(socket));
   }
 }

@@ -27,8 +27,10 @@ class BgpTransport : public std::enable_shared_from_this<BgpTransport> {
   BgpTransport(boost::asio::any_io_executor executor, bgp::SessionConfig config, std::string interface, Random& jitter,
                Observer observe);
 
-  // Opens the listener on the inside address; the text says why not (the session still dials).
+  // Opens the listener on the inside address, anew if there is one; the text says why not (the session still dials).
   Result<void, std::string> listen();
+  // The interface was deleted. Its sockets stay bound to what is no more, also when one of its name is made again.
+  void interface_gone();
   void dispatch(bgp::Event event);
   const bgp::Session& session() const { return session_; }
   const bgp::SessionConfig& config() const { return config_; }
@@ -53,6 +55,7 @@ class BgpTransport : public std::enable_shared_from_this<BgpTransport> {
   void send(bgp::ConnectionId id, const std::vector<std::uint8_t>& bytes);
   void flush(bgp::ConnectionId id);
   void accepted(Tcp::socket socket);
+  void stop_listening();
   void arm();
   Result<void, std::string> prepare(Tcp::socket& socket);
 
@@ -61,7 +64,7 @@ class BgpTransport : public std::enable_shared_from_this<BgpTransport> {
   boost::asio::awaitable<void> connect_and_read(Self self, unsigned generation);
   boost::asio::awaitable<void> read(Self self, bgp::ConnectionId id, unsigned generation);
   boost::asio::awaitable<void> write_all(Self self, bgp::ConnectionId id, unsigned generation);
-  boost::asio::awaitable<void> accept_loop(Self self);
+  boost::asio::awaitable<void> accept_loop(Self self, unsigned generation);
 
   boost::asio::any_io_executor executor_;
   bgp::SessionConfig config_;
@@ -70,6 +73,7 @@ class BgpTransport : public std::enable_shared_from_this<BgpTransport> {
   Observer observe_;
   boost::asio::steady_timer timer_;
   Tcp::acceptor acceptor_;
+  unsigned acceptor_generation_ = 0;
   std::array<Line, 2> lines_;
   std::deque<bgp::Event> inbox_;  // events raised while one is being handled wait here
   bool dispatching_ = false;

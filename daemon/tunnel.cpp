@@ -107,6 +107,8 @@ Result<void, std::string> Tunnel::prepare_interface() {
   if (setup_.bgp && !bgp_) {
     bgp_ = std::make_shared<BgpTransport>(equipment_.executor, *setup_.bgp, t.interface, equipment_.entropy,
                                           [this](const bgp::Action& a) { on_bgp(a); });
+  }
+  if (bgp_) {
     if (const auto ok = bgp_->listen(); !ok) note(Level::Warning, "BGP: " + ok.error());
   }
   return {};
@@ -212,8 +214,8 @@ void Tunnel::on_bgp(const bgp::Action& action) {
   if (const auto* n = std::get_if<Note>(&action)) return note(n->level, "BGP: " + n->text);
   if (const auto* m = std::get_if<bgp::Moved>(&action)) {
     const bool matters = m->to == bgp::State::Established || m->from == bgp::State::Established;
-    note(matters ? Level::Info : Level::Debug,
-         fmt::format("BGP {} -> {}: {}", to_string(m->from), to_string(m->to), m->why));
+    // The gateway says that a session stands or is lost; between the two, only who is looking wants to know.
+    note(Level::Debug, fmt::format("BGP {} -> {}: {}", to_string(m->from), to_string(m->to), m->why));
     if (matters) judge();
     return;
   }
@@ -309,6 +311,7 @@ void Tunnel::link_changed(const kernel::LinkState& link, bool gone) {
     note(Level::Warning, "interface " + link.name + " was deleted; making it again");
     interface_.reset();
     link_up_ = false;
+    if (bgp_) bgp_->interface_gone();
     judge();
     return try_start();
   }

@@ -57,6 +57,20 @@ def repair(world):
     world.wait_ping(5)
 
 
+@scenario("an interface that is deleted behind cgwd's back is made again, with a BGP listener on the new one")
+def interface_deleted(world):
+    world.start()
+    world.wait_ping()
+
+    def listener():
+        return world.lab.run("cgw", "ss", "-Hltn", "sport", "=", ":179")
+    check("%cgw1:179" in listener(), f"no listener to begin with: {listener()}")
+    world.lab.run("cgw", "ip", "link", "del", "cgw1")
+    wait_for("a listener on the new interface", lambda: "%cgw1:179" in listener(), 10)
+    world.gateway.wait_up(60)
+    world.wait_ping()
+
+
 @scenario("a second cgwd on the same run directory is refused, and the first goes on")
 def second_instance(world):
     world.start()
