@@ -29,6 +29,7 @@ class SimNetwork {
     if (chance(weather_.duplicate)) on_the_way_.emplace(now + delay(), std::pair(to, packet));
     on_the_way_.emplace(now + delay(), std::pair(to, std::move(packet)));
   }
+  std::size_t in_flight() const { return on_the_way_.size(); }
   std::optional<TimePoint> next() const {
     if (on_the_way_.empty()) return std::nullopt;
     return on_the_way_.begin()->first;
