@@ -1,5 +1,6 @@
 // Rows of `vpn connection` and `tunnel` blocks.
 #include <algorithm>
+#include <charconv>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -190,7 +191,9 @@ Lines show_esp_proposals(const Config& c, const Cursor& at) {
 template <auto Member>
 Done set_count(Config& c, Cursor& at, const Args& a, bool negated) {
   using Value = std::remove_reference_t<decltype(tunnel_at(c, at).*Member)>;
-  tunnel_at(c, at).*Member = negated ? Tunnel{}.*Member : Value(to_number(a[0]));
+  std::int64_t v = 0;
+  if (!negated) std::from_chars(a[0].data(), a[0].data() + a[0].size(), v);
+  tunnel_at(c, at).*Member = negated ? Tunnel{}.*Member : Value(v);
   return {};
 }
 template <class Value>
@@ -206,6 +209,12 @@ Lines show_ike_lifetime(const Config& c, const Cursor& at) {
 }
 Lines show_esp_lifetime(const Config& c, const Cursor& at) {
   return show_count("esp lifetime", tunnel_at(c, at).child_lifetime, Tunnel{}.child_lifetime);
+}
+Lines show_rekey_packets(const Config& c, const Cursor& at) {
+  return show_count("esp rekey packets", tunnel_at(c, at).rekey_packets, Tunnel{}.rekey_packets);
+}
+Lines show_rekey_bytes(const Config& c, const Cursor& at) {
+  return show_count("esp rekey bytes", tunnel_at(c, at).rekey_bytes, Tunnel{}.rekey_bytes);
 }
 Lines show_dpd(const Config& c, const Cursor& at) {
   return show_count("dpd interval", tunnel_at(c, at).dpd_interval, Tunnel{}.dpd_interval);
@@ -323,6 +332,18 @@ constexpr Command kTunnel[] = {
      .help = "Child SA\nHard lifetime; rekeyed before\nSeconds",
      .apply = set_count<&Tunnel::child_lifetime>,
      .render = show_esp_lifetime,
+     .negatable = true},
+    {.mode = Mode::VpnTunnel,
+     .pattern = "esp rekey packets (1000-3000000000)",
+     .help = "Child SA\nNew keys by volume\nAfter so many packets in one direction\nPackets",
+     .apply = set_count<&Tunnel::rekey_packets>,
+     .render = show_rekey_packets,
+     .negatable = true},
+    {.mode = Mode::VpnTunnel,
+     .pattern = "esp rekey bytes (1000000-4000000000000000)",
+     .help = "Child SA\nNew keys by volume\nAfter so many bytes in one direction\nBytes",
+     .apply = set_count<&Tunnel::rekey_bytes>,
+     .render = show_rekey_bytes,
      .negatable = true},
     {.mode = Mode::VpnTunnel,
      .pattern = "dpd interval (1-3600)",

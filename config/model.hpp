@@ -30,6 +30,8 @@ struct Tunnel {
   std::vector<std::string> ike_proposals;  // "aes256gcm16-prfsha384-ecp384"; empty: defaults
   std::vector<std::string> esp_proposals;
   Seconds ike_lifetime{28800}, child_lifetime{3600};
+  std::uint64_t rekey_packets = 3'000'000'000;  // of a Child SA, either direction
+  std::uint64_t rekey_bytes = 0;                // 0: not by bytes
   Seconds dpd_interval{10};
   std::uint32_t replay_window = 1024;  // 64..2048
   bool initiate = true;

@@ -51,6 +51,8 @@ ipsec::PeerConfig peer_config(const TunnelSetup& s, const IpAddress& local, bool
   c.replay_window = t.replay_window;
   c.ike_lifetime = t.ike_lifetime;
   c.child_lifetime = t.child_lifetime;
+  c.rekey_packets = t.rekey_packets;
+  c.rekey_octets = t.rekey_bytes;
   c.dpd_interval = t.dpd_interval;
   return c;
 }
@@ -168,6 +170,7 @@ void Tunnel::obey(const ipsec::Action& action) {
       },
       [&](const ipsec::UseOutbound& u) {
         if (const auto ok = equipment_.plane.use_outbound(setup_.if_id, u.sa); !ok) complain(ok.error());
+        volume_.start(u.sa, {counters_.packets_in, counters_.octets_in}, {counters_.packets_out, counters_.octets_out});
         child_ready(u.sa);
       },
       [&](const ipsec::RemoveChild& r) {
@@ -302,7 +305,11 @@ void Tunnel::poll() {
   replies_polled_ = replies_;
   forwarded_in_ = arrived > ours ? arrived - ours : 0;
   counters_ = std::move(*counters);
-  if (arrived > 0 && ike_ && !stopped_) step_ike(ipsec::EspSeen{});
+  if (!ike_ || stopped_) return;
+  if (arrived > 0) step_ike(ipsec::EspSeen{});
+  const auto expiring =
+      volume_.check({counters_.packets_in, counters_.octets_in}, {counters_.packets_out, counters_.octets_out});
+  if (expiring) step_ike(*expiring);
 }
 
 void Tunnel::link_changed(const kernel::LinkState& link, bool gone) {

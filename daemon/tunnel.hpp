@@ -16,6 +16,7 @@
 #include "health/probe.hpp"
 #include "health/verdict.hpp"
 #include "ipsec/peer.hpp"
+#include "ipsec/volume_watch.hpp"
 #include "kernel/data_plane.hpp"
 #include "kernel/fib.hpp"
 #include "kernel/icmp.hpp"
@@ -122,6 +123,7 @@ class Tunnel : public std::enable_shared_from_this<Tunnel> {
   health::Prober prober_;
   health::TunnelHealth health_;
   kernel::TunnelCounters counters_;
+  ipsec::VolumeWatch volume_;
   std::uint64_t forwarded_in_ = 0;
   std::uint64_t replies_ = 0, replies_polled_ = 0;
 };

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::uint32_t kFirstSpi = 0xc0000000, kSpiMask = 0x0fffffff;
 constexpr Seconds kLinger{5};
+constexpr std::uint64_t kLastSequence = 0xffffffff;  // without ESN
 
 }  // namespace
 
@@ -41,11 +42,38 @@ Child IkePeer::Impl::make_child(Context& cx, const IkeSa& sa, const EspSuite& su
   c.sa.remote_ts = remote_ts;
   c.sa.replay_window = config.replay_window;
   c.sa.hard_lifetime = config.child_lifetime;
+  set_volume(c.sa);
   c.installed = cx.now;
   // 3000 of 3600 s, less up to a tenth: before AWS's margin of 270 to 540 s begins.
   c.rekey_at = cx.now + jittered(std::chrono::duration_cast<Duration>(config.child_lifetime) * 3000 / 3600);
   c.hard_at = cx.now + config.child_lifetime;
   return c;
+}
+
+void IkePeer::Impl::set_volume(ChildSa& sa) {
+  const auto soft = [&](std::uint64_t at) {
+    return at == 0 ? 0 : at - entropy.below(std::max<std::uint64_t>(at / 10, 1));
+  };
+  std::uint64_t packets = config.rekey_packets;
+  // RFC 4303 3.3.3: "the sender MUST NOT send a packet on an SA if doing so would cause the sequence number to cycle".
+  if (!sa.suite.esn) packets = packets == 0 ? kLastSequence / 4 * 3 : std::min(packets, kLastSequence / 4 * 3);
+  sa.soft = {soft(packets), soft(config.rekey_octets)};
+  sa.hard = {packets + packets / 4, config.rekey_octets + config.rekey_octets / 4};
+}
+
+void IkePeer::Impl::on(Context& cx, const ChildExpiring& e) {
+  for (auto& sa : sas) {
+    const auto it = std::ranges::find_if(sa->children,
+                                         [&](const Child& c) { return c.sa.spi_in == e.spi || c.sa.spi_out == e.spi; });
+    if (it == sa->children.end() || sa->gone) continue;
+    if (!e.hard) {
+      // One that is rekeyed already needs nothing.
+      if (!it->replaced && sa->state == IkeSa::State::Established) it->rekey_at = std::min(it->rekey_at, cx.now);
+    } else {
+      it->hard_at = cx.now;
+    }
+    return tick(cx, *sa);
+  }
 }
 
 void IkePeer::Impl::install_inbound(Context& cx, const Child& c) {

@@ -24,6 +24,12 @@ struct EspKeys {
   SecretBytes integ;  // empty for AEAD
 };
 
+// What one direction of an SA may carry; 0: no limit.
+struct Volume {
+  std::uint64_t packets = 0, octets = 0;
+  bool operator==(const Volume&) const = default;
+};
+
 // A negotiated pair of ESP SAs: all that a data plane needs to install it.
 struct ChildSa {
   Spi spi_in;   // chosen by us: what the peer writes on packets to us
@@ -35,6 +41,8 @@ struct ChildSa {
   AddressRange local_ts, remote_ts;
   std::uint32_t replay_window = 1024;  // packets
   Seconds hard_lifetime{3600};         // the data plane's backstop; the core rekeys before
+  // Past them the data plane says ChildExpiring, once each. Nothing may be sent past hard.
+  Volume soft, hard;
 };
 
 }  // namespace cgw::ipsec

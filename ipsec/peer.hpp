@@ -44,7 +44,11 @@ struct PeerConfig {
   std::uint32_t replay_window = 1024;
   Seconds ike_lifetime{28800};   // hard; rekeyed at 28000 s less up to 10 % jitter, in proportion
   Seconds child_lifetime{3600};  // hard; rekeyed at 3000 s less up to 10 % jitter, in proportion
-  Seconds dpd_interval{10};      // of silence before an empty INFORMATIONAL asks
+  // Rekeyed when one direction has carried this much, less up to 10 % jitter; over a quarter later. 0: not by volume.
+  // Without ESN the sequence number ends an SA at 2^32 - 1 packets (RFC 4303 3.3.3): 3e9 leave time for a rekey.
+  std::uint64_t rekey_packets = 3'000'000'000;
+  std::uint64_t rekey_octets = 0;
+  Seconds dpd_interval{10};  // of silence before an empty INFORMATIONAL asks
   // A request is sent again after these waits; after the last the peer counts as dead.
   std::vector<Millis> retransmit{Millis{500}, Millis{1000}, Millis{1500}, Millis{2000}, Millis{3000}};
   Millis retry_first{1000};  // pause before the next attempt: doubles, with jitter, to retry_max
@@ -69,8 +73,14 @@ struct Reestablish {
 };
 // Inbound ESP of the current Child SA was seen since the last report: proof of life for DPD.
 struct EspSeen {};
+// The Child SA with this SPI, of either direction, has used up its soft volume or lifetime: rekey it; or its hard one:
+// it is over.
+struct ChildExpiring {
+  Spi spi;
+  bool hard = false;
+};
 struct Tick {};
-using Event = std::variant<Start, Stop, Received, Reestablish, EspSeen, Tick>;
+using Event = std::variant<Start, Stop, Received, Reestablish, EspSeen, ChildExpiring, Tick>;
 
 // ---- actions, to be carried out in this order
 struct SendDatagram {

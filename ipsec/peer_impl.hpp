@@ -28,6 +28,7 @@ struct IkePeer::Impl {
   void on(Context& cx, const Received& e);
   void on(Context& cx, const Reestablish& e);
   void on(Context& cx, const EspSeen&);
+  void on(Context& cx, const ChildExpiring& e);
   void on(Context& cx, const Tick&);
   void tick(Context& cx, IkeSa& sa);
   void finish(Context& cx);
@@ -97,6 +98,7 @@ struct IkePeer::Impl {
   void install_inbound(Context& cx, const Child& c);
   void use_outbound(Context& cx, const Child& c);
   void remove_child(Context& cx, IkeSa& sa, Spi spi_in);
+  void set_volume(ChildSa& sa);
   void child_lost(Context& cx, IkeSa& sa, std::string why);
 
   void note(Context& cx, Level level, std::string text) { cx.out.push_back(Note{level, std::move(text)}); }

@@ -33,6 +33,8 @@ vpn connection vpn-1
   esp proposal aes256gcm16-ecp384
   ike lifetime 14400
   esp lifetime 1800
+  esp rekey packets 1000000
+  esp rekey bytes 4000000000000
   dpd interval 20
   replay-window 512
   no initiate
@@ -89,6 +91,8 @@ TEST_CASE("what is rendered from a configuration that uses every row reads back 
                            "  esp proposal aes256gcm16-ecp384",
                            "  ike lifetime 14400",
                            "  esp lifetime 1800",
+                           "  esp rekey packets 1000000",
+                           "  esp rekey bytes 4000000000000",
                            "  dpd interval 20",
                            "  replay-window 512",
                            "  no initiate",
