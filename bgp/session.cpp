@@ -36,7 +36,8 @@ Actions Session::step(TimePoint now, const Event& event) {
   return impl_->step(now, event);
 }
 std::optional<TimePoint> Session::next_deadline() const {
-  return impl_->next_deadline();
+  const auto protocol = impl_->next_deadline(), untold = impl_->complaints.next_deadline();
+  return protocol && untold ? std::min(protocol, untold) : (protocol ? protocol : untold);
 }
 const SessionStatus& Session::status() const {
   return impl_->status;
@@ -71,8 +72,6 @@ void Session::Impl::finish(Context& cx, State before) {
 
 std::optional<TimePoint> Session::Impl::next_deadline() const {
   std::optional<TimePoint> best = retry;
-  const auto untold = complaints.next_deadline();
-  if (untold && (!best || *untold < *best)) best = untold;
   for (const Line& l : lines) {
     for (const auto& at : {l.hold, l.keepalive}) {
       if (at && (!best || *at < *best)) best = at;
