@@ -164,7 +164,7 @@ std::string Gateway::why_moved(const std::set<rib::ExitId>& before, const rib::P
     const Tunnel& left = *tunnel_of(e);
     const health::Judgement& j = left.judgement();
     if (j.verdict == health::Verdict::Up) {
-      out += fmt::format("; {}: {}", left.name(), routing::why_left(rib_, e, changes, names(active_)));
+      out += "; " + routing::why_left(rib_, e, changes, left.name(), names(active_));
     } else {
       out += fmt::format("; {} is {}: {}", left.name(), to_string(j.verdict), j.reason);
     }

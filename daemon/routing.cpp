@@ -45,11 +45,12 @@ std::uint32_t announced_med(health::Verdict own, std::span<const Sibling> siblin
   return kMed;
 }
 
-std::string why_left(const rib::Rib& rib, rib::ExitId exit, const rib::PlanChanges& changes, std::string_view to) {
+std::string why_left(const rib::Rib& rib, rib::ExitId exit, const rib::PlanChanges& changes, std::string_view from,
+                     std::string_view to) {
   const auto groups = rib.groups();
   const bool offers = std::ranges::any_of(
       groups, [&](const rib::GroupSet& g) { return std::ranges::find(g.ranked, exit) != g.ranked.end(); });
-  if (!offers) return "its neighbor offers no route any more";
+  if (!offers) return fmt::format("the neighbor of {} offers no route any more", from);
   for (const auto& c : changes) {
     const auto* set = std::get_if<rib::RouteSet>(&c);
     const auto view = set != nullptr ? rib.find(set->prefix) : std::nullopt;

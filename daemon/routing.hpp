@@ -26,7 +26,8 @@ struct Sibling {
 // down, so that the way back moves with the way out.
 std::uint32_t announced_med(health::Verdict own, std::span<const Sibling> siblings);
 
-// Why traffic has left an exit that is still fit, after these changes; `to` is where it went, in words.
-std::string why_left(const rib::Rib& rib, rib::ExitId exit, const rib::PlanChanges& changes, std::string_view to);
+// Why traffic has left an exit that is still fit, after these changes; the names are for the words.
+std::string why_left(const rib::Rib& rib, rib::ExitId exit, const rib::PlanChanges& changes, std::string_view from,
+                     std::string_view to);
 
 }  // namespace cgw::routing

@@ -50,7 +50,8 @@ TEST_CASE("the last tunnel lost by BGP is no tunnel that became fit again") {
   t.rib.withdraw_all(rib::Protocol::Bgp, kFirst, true);
   const auto changes = t.rib.take_changes();
   CHECK(t.active().empty());
-  CHECK(why_left(t.rib, kFirst, changes, "no tunnel") == "its neighbor offers no route any more");
+  CHECK(why_left(t.rib, kFirst, changes, "tunnel 1", "no tunnel") ==
+        "the neighbor of tunnel 1 offers no route any more");
 }
 
 TEST_CASE("a neighbor that withdraws what the other still offers") {
@@ -61,7 +62,8 @@ TEST_CASE("a neighbor that withdraws what the other still offers") {
   t.rib.withdraw(kPrefix, rib::Protocol::Bgp, kFirst);
   const auto changes = t.rib.take_changes();
   REQUIRE(t.active() == std::vector{kSecond});
-  CHECK(why_left(t.rib, kFirst, changes, "tunnel 2") == "its neighbor offers no route any more");
+  CHECK(why_left(t.rib, kFirst, changes, "tunnel 1", "tunnel 2") ==
+        "the neighbor of tunnel 1 offers no route any more");
 }
 
 TEST_CASE("a better route and a better tunnel are told apart") {
@@ -72,7 +74,7 @@ TEST_CASE("a better route and a better tunnel are told apart") {
   t.learn(kSecond, 50);
   const auto by_med = t.rib.take_changes();
   REQUIRE(t.active() == std::vector{kSecond});
-  CHECK(why_left(t.rib, kFirst, by_med, "tunnel 2") == "tunnel 2 is better by MED");
+  CHECK(why_left(t.rib, kFirst, by_med, "tunnel 1", "tunnel 2") == "tunnel 2 is better by MED");
 
   t.rib.set_fitness(kSecond, rib::Fitness::Down);
   t.rib.take_changes();
@@ -80,7 +82,7 @@ TEST_CASE("a better route and a better tunnel are told apart") {
   t.rib.set_fitness(kSecond, rib::Fitness::Up);
   const auto by_fitness = t.rib.take_changes();
   REQUIRE(t.active() == std::vector{kSecond});
-  CHECK(why_left(t.rib, kFirst, by_fitness, "tunnel 2") == "tunnel 2 is fit again and preferred");
+  CHECK(why_left(t.rib, kFirst, by_fitness, "tunnel 1", "tunnel 2") == "tunnel 2 is fit again and preferred");
 }
 
 TEST_SUITE_END();
