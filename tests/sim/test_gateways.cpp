@@ -38,7 +38,7 @@ struct Pace {
 };
 // What a week is made of, where the daemon's ten probes a second would be millions of events.
 const Pace kSlow{
-    {.interval = Millis{10000}, .timeout_floor = Millis{2000}, .timeout_max = Millis{4000}}, Seconds{90}, Seconds{30}};
+    {.interval = Millis{30000}, .timeout_floor = Millis{2000}, .timeout_max = Millis{4000}}, Seconds{180}, Seconds{60}};
 
 SimTunnelConfig ours(std::uint32_t i, const Pace& pace) {
   SimTunnelConfig c;
@@ -154,14 +154,15 @@ class World {
 
   // Nothing grows, whatever happens.
   void check_bounds() {
+    bool bounded = true;
     for (const auto& g : gateways_) {
       for (std::size_t i = 0; i < kTunnels; ++i)
-        REQUIRE(g->inbound_sas(i) <= 8);
-      REQUIRE(g->routes() <= kVpcNetworks);
-      REQUIRE(g->groups() <= 8);
+        bounded = bounded && g->inbound_sas(i) <= 8;
+      bounded = bounded && g->routes() <= kVpcNetworks && g->groups() <= 8;
     }
     for (const auto& p : paths_)
-      REQUIRE(p.in_flight() < 1000);
+      bounded = bounded && p.in_flight() < 1000;
+    if (!bounded) FAIL("SAs, routes, groups or packets have grown without end");
   }
 
   void remember(std::size_t path, int to, const Wire& w) {
@@ -179,10 +180,10 @@ class World {
   std::uint64_t digest_ = 0xcbf29ce484222325;
 };
 
-// Ten minutes in which either path is cut and mended every few seconds, and what is not cut is bad.
+// Five minutes in which either path is cut and mended every few seconds, and what is not cut is bad.
 void storm(World& w) {
   w.weather({.loss = 0.15, .duplicate = 0.1, .delay_min = Millis{5}, .delay_max = Millis{300}});
-  for (int i = 0; i < 100; ++i) {
+  for (int i = 0; i < 50; ++i) {
     w.path(w.below(kTunnels)).set_cut(w.below(2) == 0);
     w.run_for(Millis(static_cast<Millis::rep>(w.below(12000))));
   }
@@ -196,13 +197,13 @@ void storm(World& w) {
 TEST_SUITE_BEGIN("sim/gateways");
 
 TEST_CASE("both tunnels come up and stay up, and the plan takes the one that AWS prefers") {
-  for (const auto seed : test::seeds(1, 5)) {
+  for (const auto seed : test::seeds(1, 3)) {
     CAPTURE(seed);
     World w(seed);
     w.weather({.loss = 0.01, .duplicate = 0.05, .delay_min = Millis{5}, .delay_max = Millis{60}});
     w.run_for(Seconds{30});
     CHECK(w.whole());
-    w.run_for(Seconds{600});
+    w.run_for(Seconds{300});
     CHECK(w.whole());
     CHECK(w.falls() == 0);
     for (std::size_t i = 0; i < kTunnels; ++i)
@@ -211,7 +212,7 @@ TEST_CASE("both tunnels come up and stay up, and the plan takes the one that AWS
 }
 
 TEST_CASE("a tunnel that dies silently is left by both ends in less than half a second, and taken again after") {
-  for (const auto seed : test::seeds(101, 10)) {
+  for (const auto seed : test::seeds(101, 6)) {
     CAPTURE(seed);
     World w(seed);
     w.weather({.delay_min = Millis{5}, .delay_max = Millis{5 + static_cast<Millis::rep>(seed % 4) * 10}});
@@ -231,7 +232,7 @@ TEST_CASE("a tunnel that dies silently is left by both ends in less than half a 
 }
 
 TEST_CASE("both tunnels lost: blackhole, never clear; then everything comes back") {
-  for (const auto seed : test::seeds(201, 5)) {
+  for (const auto seed : test::seeds(201, 3)) {
     CAPTURE(seed);
     World w(seed);
     w.run_for(Seconds{30});
@@ -249,7 +250,7 @@ TEST_CASE("both tunnels lost: blackhole, never clear; then everything comes back
 }
 
 TEST_CASE("a storm breaks no invariant, and after it everything recovers; the same seed is the same storm") {
-  for (const auto seed : test::seeds(301, 4)) {
+  for (const auto seed : test::seeds(301, 2)) {
     CAPTURE(seed);
     World w(seed), again(seed);
     storm(w);
