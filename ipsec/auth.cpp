@@ -1,4 +1,4 @@
-// IKE_AUTH with a shared key and the first Child SA (RFC 7296 1.2, 2.15), both roles.
+// IKE_AUTH and the first Child SA (RFC 7296 1.2), both roles.
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -10,34 +10,16 @@
 namespace cgw::ipsec {
 namespace {
 
-constexpr std::uint8_t kSharedKey = 2;  // AUTH method (RFC 7296 3.8)
-
-Buffer id_body(const Identity& id) {
-  Buffer b{static_cast<std::uint8_t>(id.type), 0, 0, 0};
-  b.insert(b.end(), id.data.begin(), id.data.end());
-  return b;
-}
-
-std::optional<Identity> parse_id(const Payload* p) {
-  if (p == nullptr || p->body.size() < 4) return std::nullopt;
-  return Identity{Identity::Type{p->body[0]}, {p->body.begin() + 4, p->body.end()}};
+// What a peer may hold against our certificate, with what we know of its CAs.
+std::string certificate_refused(const PeerConfig& config) {
+  const Certificate& own = config.credentials->chain.front();
+  return fmt::format(
+      "the peer refuses our authentication (AUTHENTICATION_FAILED): it does not take certificate '{}' (CA, validity or "
+      "revocation), or it does not know us as '{}'",
+      own.subject(), config.local_id.to_string());
 }
 
 }  // namespace
-
-Identity Identity::of(const IpAddress& a) {
-  return {a.is_v4() ? Type::Ipv4 : Type::Ipv6, {a.bytes().begin(), a.bytes().end()}};
-}
-
-Identity Identity::fqdn(std::string_view name) {
-  return {Type::Fqdn, {name.begin(), name.end()}};
-}
-
-std::string Identity::to_string() const {
-  const auto address = IpAddress::from_bytes(data);
-  if ((type == Type::Ipv4 || type == Type::Ipv6) && address) return address->to_string();
-  return printable({reinterpret_cast<const char*>(data.data()), data.size()});
-}
 
 std::string explain(NotifyType t, const PeerConfig& config) {
   const std::string name = to_string(t);
@@ -54,6 +36,7 @@ std::string explain(NotifyType t, const PeerConfig& config) {
           name, fmt::join(ike, " "), fmt::join(esp, " "));
     }
     case NotifyType::AuthenticationFailed:
+      if (config.credentials) return certificate_refused(config);
       return fmt::format("the peer refuses our authentication ({}): wrong pre-shared key, or it does not know us as {}",
                          name, config.local_id.to_string());
     case NotifyType::TsUnacceptable:
@@ -65,30 +48,23 @@ std::string explain(NotifyType t, const PeerConfig& config) {
   }
 }
 
-// RFC 7296 2.15: InitiatorSignedOctets = RealMessage1 | NonceRData | MACedIDForI, and the other way round.
-Buffer IkePeer::Impl::auth_value(const IkeSa& sa, bool of_initiator, const Identity& id) const {
-  const Buffer& message = of_initiator ? sa.init_request : sa.init_response;
-  const Buffer& nonce = of_initiator ? sa.nr : sa.ni;
-  const SecretBytes& key = of_initiator ? sa.keys.pi : sa.keys.pr;
-  const Buffer maced_id = prf(sa.suite.prf, key.view(), id_body(id));
-  Buffer octets = message;
-  octets.insert(octets.end(), nonce.begin(), nonce.end());
-  octets.insert(octets.end(), maced_id.begin(), maced_id.end());
-  return psk_auth(sa.suite.prf, config.psk.view(), octets);
-}
-
-/* IKE_AUTH { IDi, [N(INIT_CONTACT)], IDr, AUTH, SAi2, TSi, TSr } --> */
+/* IKE_AUTH { IDi, [CERT...], [N(INIT_CONTACT)], [CERTREQ], [IDr], AUTH, SAi2, TSi, TSr } --> */
 void IkePeer::Impl::start_auth(Context& cx, IkeSa& sa) {
+  auto auth = own_auth(sa, pss);
+  if (!auth) return failed(cx, sa, auth.error(), true);
+  if (config.credentials && !accepts(sa.wanted, *config.credentials))
+    note(cx, Level::Info, "the peer asks for a certificate of a CA (CERTREQ) that ours is not from");
   sa.state = IkeSa::State::AuthSent;
   sa.first_child_spi = new_spi();
   Payloads payloads;
   payloads.push_back({PayloadType::IdI, false, id_body(config.local_id)});
+  add_certificates(sa.wanted, payloads);
   if (!said_contact) payloads.push_back(make_notify(NotifyType::InitialContact));
-  payloads.push_back({PayloadType::IdR, false, id_body(config.remote_id)});
-  Payload auth{PayloadType::Auth, false, {kSharedKey, 0, 0, 0}};
-  const Buffer value = auth_value(sa, true, config.local_id);
-  auth.body.insert(auth.body.end(), value.begin(), value.end());
-  payloads.push_back(std::move(auth));
+  if (config.credentials) payloads.push_back(make_certreq(config.credentials->trust.anchors()));
+  // A DN's string types are not known from its text, and some peers compare octets: it is left for the peer to name.
+  if (config.remote_id.type != Identity::Type::DerAsn1Dn)
+    payloads.push_back({PayloadType::IdR, false, id_body(config.remote_id)});
+  payloads.push_back(std::move(*auth));
   payloads.push_back(offer(config.esp, sa.first_child_spi, WithDh::No));
   payloads.push_back(make_ts(PayloadType::TsI, any_ipv4()));
   payloads.push_back(make_ts(PayloadType::TsR, any_ipv4()));
@@ -98,32 +74,7 @@ void IkePeer::Impl::start_auth(Context& cx, IkeSa& sa) {
   send_request(cx, sa, Exchange::IkeAuth, std::move(r), payloads);
 }
 
-// Checks ID and AUTH of the other side.
-bool IkePeer::Impl::peer_is_who_it_should_be(Context& cx, const IkeSa& sa, const Payloads& payloads, std::string& why) {
-  const auto id = parse_id(ipsec::find(payloads, sa.initiator ? PayloadType::IdR : PayloadType::IdI));
-  const auto* auth = ipsec::find(payloads, PayloadType::Auth);
-  if (!id || auth == nullptr || auth->body.size() < 4) {
-    why = "the peer's IKE_AUTH holds no identity or no AUTH";
-    return false;
-  }
-  if (*id != config.remote_id) {
-    why = fmt::format("the peer says it is {}, but {} is configured (vpn-gateway outside-address)", id->to_string(),
-                      config.remote_id.to_string());
-    return false;
-  }
-  if (auth->body[0] != kSharedKey) {
-    why = fmt::format("the peer authenticates by method {}, not by a pre-shared key", auth->body[0]);
-    return false;
-  }
-  if (config.psk.empty() || !equal_ct(Bytes(auth->body).subspan(4), auth_value(sa, !sa.initiator, *id))) {
-    why = fmt::format("the peer's AUTH does not fit: the pre-shared keys for {} differ", config.remote_id.to_string());
-    return false;
-  }
-  static_cast<void>(cx);
-  return true;
-}
-
-/* <-- IKE_AUTH { IDr, AUTH, SAr2, TSi, TSr } */
+/* <-- IKE_AUTH { IDr, [CERT...], AUTH, SAr2, TSi, TSr } */
 void IkePeer::Impl::on_auth_response(Context& cx, IkeSa& sa, const Payloads& payloads) {
   const auto error = [&]() -> std::optional<Notify> {
     for (auto& n : notifies(payloads)) {
@@ -132,13 +83,16 @@ void IkePeer::Impl::on_auth_response(Context& cx, IkeSa& sa, const Payloads& pay
     return std::nullopt;
   }();
   const bool authenticated = ipsec::find(payloads, PayloadType::Auth) != nullptr;
-  if (!authenticated)
+  if (!authenticated) {
+    // Of the two forms of an RSA signature a peer may know one only: the next attempt is with the other.
+    if (error && error->type == NotifyType::AuthenticationFailed && config.credentials && sa.peer_hashes) pss = !pss;
     return failed(cx, sa, error ? explain(error->type, config) : "IKE_AUTH was answered without AUTH", true);
-  std::string why;
-  if (!peer_is_who_it_should_be(cx, sa, payloads, why)) {
+  }
+  const auto who = authenticate(cx, sa, payloads);
+  if (!who) {
     send_request(cx, sa, Exchange::Informational, Request{.task = {TaskKind::DeleteIke}},
                  {make_notify(NotifyType::AuthenticationFailed)});
-    return failed(cx, sa, why, true);
+    return failed(cx, sa, who.error(), true);
   }
   sa.established = cx.now;
   // The IKE SA is good, its Child SA is not: without one it is of no use (the peer is told).
@@ -170,17 +124,23 @@ void IkePeer::Impl::on_auth_response(Context& cx, IkeSa& sa, const Payloads& pay
   install_inbound(cx, c);
   use_outbound(cx, c);
   sa.children.push_back(std::move(c));
+  remember(*who);
   established(cx, sa);
 }
 
-/* --> IKE_AUTH { IDi, AUTH, SAi2, TSi, TSr, ... }   <-- IKE_AUTH { IDr, AUTH, SAr2, TSi, TSr } */
+/* --> IKE_AUTH { IDi, [CERT...], [CERTREQ], AUTH, SAi2, TSi, TSr, ... }
+   <-- IKE_AUTH { IDr, [CERT...], AUTH, SAr2, TSi, TSr } */
 void IkePeer::Impl::on_auth_request(Context& cx, IkeSa& sa, const Payloads& payloads) {
   const auto refuse = [&](NotifyType t, std::string why) {
     respond(cx, sa, Exchange::IkeAuth, {make_notify(t)});
     failed(cx, sa, std::move(why), true);
   };
-  std::string why;
-  if (!peer_is_who_it_should_be(cx, sa, payloads, why)) return refuse(NotifyType::AuthenticationFailed, why);
+  const auto who = authenticate(cx, sa, payloads);
+  if (!who) return refuse(NotifyType::AuthenticationFailed, who.error());
+  // The form of RSA signature that the peer uses, it knows.
+  const bool with_pss = who->scheme ? who->scheme->kind != SignatureScheme::Kind::Pkcs1 : pss;
+  auto auth = own_auth(sa, with_pss);
+  if (!auth) return refuse(NotifyType::AuthenticationFailed, auth.error());
   const auto* sa_payload = ipsec::find(payloads, PayloadType::Sa);
   const auto* ts_i = ipsec::find(payloads, PayloadType::TsI);
   const auto* ts_r = ipsec::find(payloads, PayloadType::TsR);
@@ -208,15 +168,13 @@ void IkePeer::Impl::on_auth_request(Context& cx, IkeSa& sa, const Payloads& payl
   auto keys = derive_child_keys(sa.suite.prf, suite, sa.keys.d.view(), {}, sa.ni, sa.nr);
   Child c = make_child(cx, sa, suite, spi_in, spi_out, std::move(keys), false, *local_ts, *remote_ts);
   install_inbound(cx, c);
-  Payload auth{PayloadType::Auth, false, {kSharedKey, 0, 0, 0}};
-  const Buffer value = auth_value(sa, false, config.local_id);
-  auth.body.insert(auth.body.end(), value.begin(), value.end());
-  respond(cx, sa, Exchange::IkeAuth,
-          {{PayloadType::IdR, false, id_body(config.local_id)},
-           std::move(auth),
-           make_sa({proposal_of(suite, chosen->number, spi_in, WithDh::No)}),
-           make_ts(PayloadType::TsI, *remote_ts),
-           make_ts(PayloadType::TsR, *local_ts)});
+  Payloads answer{{PayloadType::IdR, false, id_body(config.local_id)}};
+  add_certificates(certificates_wanted(payloads), answer);
+  answer.push_back(std::move(*auth));
+  answer.push_back(make_sa({proposal_of(suite, chosen->number, spi_in, WithDh::No)}));
+  answer.push_back(make_ts(PayloadType::TsI, *remote_ts));
+  answer.push_back(make_ts(PayloadType::TsR, *local_ts));
+  respond(cx, sa, Exchange::IkeAuth, answer);
   use_outbound(cx, c);
   sa.children.push_back(std::move(c));
   sa.established = cx.now;
@@ -226,6 +184,7 @@ void IkePeer::Impl::on_auth_request(Context& cx, IkeSa& sa, const Payloads& payl
       if (other.get() != &sa && other->established) drop(cx, *other);
     }
   }
+  remember(*who);
   established(cx, sa);
 }
 

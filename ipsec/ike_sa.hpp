@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/ip.hpp"
+#include "ipsec/auth_payload.hpp"
 #include "ipsec/child_sa.hpp"
 #include "ipsec/payload.hpp"
 #include "ipsec/peer.hpp"
@@ -62,6 +63,10 @@ struct IkeSa {
   Endpoint local, remote;
   bool nat_local = false, nat_remote = false, forced_encap = false;
   bool peer_fragments = false;
+
+  // IKE_SA_INIT's words on authentication
+  std::optional<Hashes> peer_hashes;  // SIGNATURE_HASH_ALGORITHMS
+  CertRequest wanted;
 
   // IKE_SA_INIT, as AUTH signs it
   Buffer init_request, init_response, ni, nr, cookie;

@@ -65,6 +65,7 @@ enum class NotifyType : std::uint16_t {
   RekeySa = 16393,
   EspTfcPaddingNotSupported = 16394,
   FragmentationSupported = 16430,
+  SignatureHashAlgorithms = 16431,
 };
 // "NO_PROPOSAL_CHOSEN", or the number.
 std::string to_string(NotifyType t);

@@ -12,29 +12,22 @@
 #include "base/time.hpp"
 #include "ipsec/child_sa.hpp"
 #include "ipsec/crypto.hpp"
+#include "ipsec/identity.hpp"
+#include "ipsec/trust.hpp"
 
 // IKEv2 towards one peer (RFC 7296): everything between "keep a Child SA up" and the datagrams.
 // Pure: events and time in, actions out. One IkePeer a tunnel; it may hold several IKE SAs for a
 // while (rekey, both sides initiating), exactly one of which is current.
 namespace cgw::ipsec {
 
-struct Identity {
-  enum class Type : std::uint8_t { Ipv4 = 1, Fqdn = 2, Rfc822 = 3, Ipv6 = 5, DerAsn1Dn = 9, KeyId = 11 };
-  Type type = Type::Ipv4;
-  Buffer data;
-
-  static Identity of(const IpAddress& a);
-  static Identity fqdn(std::string_view name);
-  std::string to_string() const;  // printable
-  bool operator==(const Identity&) const = default;
-};
-
 struct PeerConfig {
   IpAddress local;   // source of our datagrams
   IpAddress remote;  // the peer's outside address
   Identity local_id;
   Identity remote_id;
+  // By which both sides authenticate: certificates when there are credentials, the shared key otherwise.
   SecretBytes psk;
+  std::shared_ptr<const Credentials> credentials;
   IkeProposals ike = default_ike_proposals();
   EspProposals esp = default_esp_proposals();
   // Make the peer believe in a NAT (a NAT_DETECTION_SOURCE_IP that cannot match), so that ESP comes
@@ -79,8 +72,13 @@ struct ChildExpiring {
   Spi spi;
   bool hard = false;
 };
+// What the calendar says now; the core counts on from there. Told at the start and whenever the host's clock was set:
+// without it no certificate is valid.
+struct WallClock {
+  WallTime time;
+};
 struct Tick {};
-using Event = std::variant<Start, Stop, Received, Reestablish, EspSeen, ChildExpiring, Tick>;
+using Event = std::variant<Start, Stop, Received, Reestablish, EspSeen, ChildExpiring, WallClock, Tick>;
 
 // ---- actions, to be carried out in this order
 struct SendDatagram {
@@ -124,6 +122,9 @@ struct PeerStatus {
   std::optional<TimePoint> child_installed;
   std::optional<TimePoint> child_rekey_at;
   bool nat_local = false, nat_remote = false;
+  std::string authentication;    // how the peer proved who it is: "certificate, RSA-2048, RSASSA-PSS with SHA2-256"
+  std::string peer_certificate;  // its subject
+  std::optional<WallTime> peer_certificate_expires;
   std::string last_error;  // words of the last failed attempt; empty since the last success
   std::uint32_t ike_rekeys = 0, child_rekeys = 0, attempts = 0;
 };

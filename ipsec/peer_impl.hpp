@@ -10,8 +10,8 @@
 namespace cgw::ipsec {
 
 // The state machine behind IkePeer. One file an exchange: sa_init.cpp, auth.cpp, create_child_sa.cpp,
-// informational.cpp; child.cpp installs and removes Child SAs; requests.cpp sends, retransmits and dispatches; peer.cpp
-// is the rest.
+// informational.cpp; auth_check.cpp proves who both are; child.cpp installs and removes Child SAs; requests.cpp sends,
+// retransmits and dispatches; peer.cpp is the rest.
 struct IkePeer::Impl {
   struct Context {
     TimePoint now;
@@ -70,9 +70,26 @@ struct IkePeer::Impl {
   void start_auth(Context& cx, IkeSa& sa);
   void on_auth_response(Context& cx, IkeSa& sa, const Payloads& payloads);
   void on_auth_request(Context& cx, IkeSa& sa, const Payloads& payloads);
-  Buffer auth_value(const IkeSa& sa, bool of_initiator, const Identity& id) const;
-  bool peer_is_who_it_should_be(Context& cx, const IkeSa& sa, const Payloads& payloads, std::string& why);
   void established(Context& cx, IkeSa& sa);
+
+  // auth_check.cpp
+  struct Authenticated {
+    std::string words;  // how, for `show vpn`
+    std::optional<Certificate> certificate{};
+    std::optional<SignatureScheme> scheme{};
+  };
+  void announce_authentication(const IkeSa& sa, Payloads& payloads) const;
+  void read_announcement(IkeSa& sa, const Payloads& payloads) const;
+  Buffer signed_octets(const IkeSa& sa, bool of_initiator, Bytes id) const;
+  Result<Payload, std::string> own_auth(const IkeSa& sa, bool with_pss) const;
+  void add_certificates(const CertRequest& wanted, Payloads& payloads) const;
+  // Checks ID, certificates and AUTH of the other side; the error is the line to log.
+  Result<Authenticated, std::string> authenticate(const Context& cx, const IkeSa& sa, const Payloads& payloads) const;
+  Result<Authenticated, std::string> by_certificate(const Context& cx, const IkeSa& sa, const Payloads& payloads,
+                                                    const AuthPayload& auth, Bytes octets) const;
+  void remember(const Authenticated& who);
+  void on(Context& cx, const WallClock& e);
+  std::optional<WallTime> wall(TimePoint now) const;
 
   // create_child_sa.cpp
   void start_child_rekey(Context& cx, IkeSa& sa, Spi old);
@@ -108,6 +125,8 @@ struct IkePeer::Impl {
   std::vector<std::unique_ptr<IkeSa>> sas;
   bool running = false;
   bool said_contact = false;  // INITIAL_CONTACT was sent by this process
+  bool pss = true;            // the form of our RSA signatures (RFC 8247 3.2 prefers RSASSA-PSS)
+  std::optional<Duration> wall_offset;
   std::optional<TimePoint> connect_at;
   Duration backoff{};
   std::string moved_why;

@@ -56,6 +56,7 @@ void IkePeer::Impl::send_init(Context& cx, IkeSa& sa, DhGroup group) {
   payloads.push_back({PayloadType::Nonce, false, sa.ni});
   add_nat_detection(sa, payloads);
   payloads.push_back(make_notify(NotifyType::FragmentationSupported));
+  announce_authentication(sa, payloads);
 
   Buffer chain;
   Header h = sa.header(Exchange::IkeSaInit, false, 0);
@@ -168,6 +169,7 @@ void IkePeer::Impl::on_init_response(Context& cx, IkeSa& sa, const Header& h, co
   sa.keys = derive_ike_keys(sa.suite, seed.view(), sa.ni, sa.nr, sa.spi_i, sa.spi_r);
   make_ciphers(sa);
   detect_nat(sa, payloads);
+  read_announcement(sa, payloads);
   if (sa.encapsulated()) {
     sa.local.port = kNatTPort;
     sa.remote.port = kNatTPort;
@@ -244,10 +246,12 @@ void IkePeer::Impl::on_init_request(Context& cx, const Header& h, const Received
   sa.nr.resize(kNonce);
   entropy.fill(sa.nr);
   detect_nat(sa, payloads);
+  read_announcement(sa, payloads);
   Payloads answer{
       make_sa({proposal_of(sa.suite, chosen->number, {})}), make_ke(*ours), {PayloadType::Nonce, false, sa.nr}};
   add_nat_detection(sa, answer);
   if (sa.peer_fragments) answer.push_back(make_notify(NotifyType::FragmentationSupported));
+  announce_authentication(sa, answer);
   sa.init_request = e.message;
   sa.init_response = reply(answer);
   const auto seed = skeyseed_initial(sa.suite.prf, sa.ni, sa.nr, ours->secret.view());
