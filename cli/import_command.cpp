@@ -18,6 +18,12 @@ struct Request {
   config::ImportOptions options;
   std::optional<std::string> output, secrets;
 
+  // Where the value of a word that names a file of ours goes.
+  std::string* file_of(std::string_view word) {
+    if (word == "certificate") return &options.certificate;
+    if (word == "private-key") return &options.private_key;
+    return word == "ca-certificate" ? &options.ca_certificate : nullptr;
+  }
   std::string secrets_file() const {
     if (secrets) return *secrets;
     if (output) return (std::filesystem::path(*output).parent_path() / "secrets").string();
@@ -26,21 +32,25 @@ struct Request {
 };
 
 constexpr const char* kForm =
-    "% import aws FILE [local-network A.B.C.D/M]... [vpc-cidr A.B.C.D/M]... [--output FILE] [--secrets FILE]";
+    "% import aws FILE [local-network A.B.C.D/M]... [vpc-cidr A.B.C.D/M]... [certificate FILE] [private-key FILE] "
+    "[ca-certificate FILE] [--output FILE] [--secrets FILE]";
 
 Result<Request, std::string> parse(const std::vector<std::string>& args) {
   Request r;
   for (std::size_t i = 0; i < args.size(); ++i) {
     const std::string& word = args[i];
+    std::string* const file = r.file_of(word);
     const bool takes_value = word == "local-network" || word == "vpc-cidr" || word == "--output" || word == "--secrets";
-    if (!takes_value) {
+    if (!takes_value && file == nullptr) {
       if (!r.file.empty() || word.starts_with("-"))
         return fail(fmt::format("% Unknown argument '{}'\n{}", word, kForm));
       r.file = word;
       continue;
     }
     if (++i == args.size()) return fail(fmt::format("% Command incomplete: {} needs a value\n{}", word, kForm));
-    if (word == "--output") {
+    if (file != nullptr) {
+      *file = args[i];
+    } else if (word == "--output") {
       r.output = args[i];
     } else if (word == "--secrets") {
       r.secrets = args[i];
@@ -92,7 +102,8 @@ int import_aws(const std::vector<std::string>& args) {
     return kFileError;
   }
   const std::string secrets_file = request->secrets_file();
-  if (const auto ok = store(secrets_file, imported->secrets); !ok)
+  const bool has_keys = !imported->secrets.empty();
+  if (const auto ok = has_keys ? store(secrets_file, imported->secrets) : Result<void, std::string>(); !ok)
     return complain("% secrets: " + ok.error(), kFileError);
   const std::string text_out = "! cgwd, imported from " + std::filesystem::path(request->file).filename().string() +
                                "\n" + config::render(imported->config);
@@ -106,9 +117,10 @@ int import_aws(const std::vector<std::string>& args) {
     fmt::print(stderr, "note: {}\n", n);
   for (const auto& w : imported->warnings)
     fmt::print(stderr, "warning: {}\n", w);
-  fmt::print(stderr,
-             "note: {} keys stored in {} (mode 0600); delete {} when you no longer need it, it holds them too\n",
-             imported->secrets.size(), secrets_file, request->file);
+  if (has_keys)
+    fmt::print(stderr,
+               "note: {} keys stored in {} (mode 0600); delete {} when you no longer need it, it holds them too\n",
+               imported->secrets.size(), secrets_file, request->file);
   if (request->output) fmt::print(stderr, "note: configuration written to {}\n", *request->output);
   return kOk;
 }

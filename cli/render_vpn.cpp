@@ -83,15 +83,31 @@ Row tunnel_row(const value& t) {
           ago(integer(t, "sinceMsec"))};
 }
 
+// "certificate 'CN=cgw' until 2027-01-01 00:00 UTC (38 days); peer 'CN=vgw' until ..., RSA-2048, RSASSA-PSS with ..."
+std::string certificates(const value& authentication) {
+  const auto one = [](const value& c) {
+    const auto left = integer(c, "daysLeft");
+    return fmt::format("'{}' until {} ({})", text(c, "subject"), text(c, "notAfter"),
+                       left < 0 ? std::string("EXPIRED") : fmt::format("{} day{}", left, left == 1 ? "" : "s"));
+  };
+  std::string out = "certificate " + one(at(authentication, "certificate"));
+  const auto& peer = at(authentication, "peerCertificate");
+  if (peer.is_object()) out += "; peer " + one(peer) + ", by " + text(authentication, "peer");
+  return out;
+}
+
 // What an engineer wants to know of a tunnel beyond its row.
 std::string details(const value& t) {
   std::string out;
   const std::string label = fmt::format("  tunnel {}: ", integer(t, "tunnel"));
   const auto& child = at(t, "child");
   if (flag(child, "installed")) {
-    out += fmt::format("{}{}, ESP {}{}, MTU {}, MSS {}\n", label, text(at(t, "ike"), "suite"), text(child, "suite"),
-                       flag(child, "udpEncap") ? " in UDP" : "", integer(t, "mtu"), integer(t, "mss"));
+    out += fmt::format("{}{}, ESP {}{}, MTU {}, MSS {}{}\n", label, text(at(t, "ike"), "suite"), text(child, "suite"),
+                       flag(child, "udpEncap") ? " in UDP" : "", integer(t, "mtu"), integer(t, "mss"),
+                       text(at(t, "authentication"), "method") == "pre-shared key" ? ", pre-shared key" : "");
   }
+  if (const auto& a = at(t, "authentication"); text(a, "method") == "certificate")
+    out += label + certificates(a) + '\n';
   if (text(t, "verdict") != "up") out += label + text(t, "verdict") + ": " + text(t, "reason") + '\n';
   std::vector<std::string> drops;
   if (at(t, "drops").is_object()) {

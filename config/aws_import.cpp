@@ -161,7 +161,11 @@ class Importer {
     Tunnel t{.number = n};
     t.interface = fmt::format("cgw{}", n);
     const auto ours = node.child("customer_gateway"), theirs = node.child("vpn_gateway");
-    t.customer_gateway_outside = address(node, "customer_gateway/tunnel_outside_address/ip_address");
+    // With a certificate AWS need not know where we are.
+    const bool by_key = !trim(node.child("ike").child_value("pre_shared_key")).empty();
+    constexpr const char* kOurs = "customer_gateway/tunnel_outside_address/ip_address";
+    if (by_key || !trim(node.first_element_by_path(kOurs).child_value()).empty())
+      t.customer_gateway_outside = address(node, kOurs);
     t.vpn_gateway_outside = address(node, "vpn_gateway/tunnel_outside_address/ip_address");
     t.vpn_gateway_inside = address(node, "vpn_gateway/tunnel_inside_address/ip_address");
     const auto inside = address(node, "customer_gateway/tunnel_inside_address/ip_address");
@@ -209,11 +213,8 @@ class Importer {
   }
 
   void key(const pugi::xml_node& node, const Connection& c, Tunnel& t) {
-    const std::string key = need(node, "ike/pre_shared_key",
-                                 ": the connection uses a certificate, or keeps its key in Secrets Manager. This "
-                                 "version needs the key: fetch it with 'aws "
-                                 "secretsmanager get-secret-value', put it between the tags and import again");
-    if (key.empty()) return;
+    const std::string key = trim(node.child("ike").child_value("pre_shared_key"));
+    if (key.empty()) return without_key(c, t);
     const auto fault = key_fault(key);
     if (!fault.empty()) {
       return error(node.first_element_by_path("ike/pre_shared_key"),
@@ -221,6 +222,29 @@ class Importer {
     }
     t.pre_shared_key = fmt::format("{}-tunnel{}", c.id, t.number);
     out_.secrets[t.pre_shared_key] = SecretBytes(std::string_view(key));
+  }
+
+  // With certificates, or a key in Secrets Manager, the file has none: what it cannot say is asked for by name.
+  void without_key(const Connection& c, Tunnel& t) {
+    t.certificate = options_.certificate;
+    t.private_key = options_.private_key;
+    t.ca_certificate = options_.ca_certificate;
+    std::string missing;
+    for (const auto& [word, file] : {std::pair("certificate", &t.certificate), std::pair("private-key", &t.private_key),
+                                     std::pair("ca-certificate", &t.ca_certificate)}) {
+      if (file->empty()) missing += fmt::format("'{} FILE', ", word);
+    }
+    std::string text = fmt::format(
+        "tunnel {}: the file has no pre-shared key, so the connection uses certificates: add {}'remote-identity dn "
+        "CN=...' (the subject of AWS's certificate for this tunnel) to its block",
+        t.number, missing);
+    if (t.certificate.empty()) {
+      text += fmt::format(
+          "; or its key is in Secrets Manager: fetch it with 'aws secretsmanager get-secret-value', add "
+          "'pre-shared-key {0}-tunnel{1}' to the block and a line '{0}-tunnel{1} KEY' to the secrets file",
+          c.id, t.number);
+    }
+    out_.warnings.push_back(std::move(text));
   }
 
   // The file names the least that AWS accepts, whatever the tunnel options say.

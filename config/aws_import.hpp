@@ -11,6 +11,8 @@ namespace cgw::config {
 struct ImportOptions {
   std::vector<Prefix> local_networks;  // announced by BGP (`network`); never a default route by itself
   std::vector<Prefix> vpc_cidrs;       // static mode: the prefixes behind the tunnels
+  // Files of ours, for tunnels without a pre-shared key.
+  std::string certificate, private_key, ca_certificate;
 };
 
 struct Imported {

@@ -45,7 +45,8 @@ constexpr Command kExec[] = {
     {.mode = Mode::Exec,
      .pattern = "import aws LINE...",
      .help = "Make a configuration from a file\nAWS's customer gateway configuration (XML)\nFILE [local-network "
-             "A.B.C.D/M] [vpc-cidr A.B.C.D/M] [--output FILE] [--secrets FILE]",
+             "A.B.C.D/M] [vpc-cidr A.B.C.D/M] [certificate FILE] [private-key FILE] [ca-certificate FILE] [--output "
+             "FILE] [--secrets FILE]",
      .request = "import aws"},
     {.mode = Mode::Exec,
      .pattern = "terminal length (0-512)",
@@ -232,7 +233,8 @@ const Tunnel& tunnel_at(const Config& c, const Cursor& at) {
 std::span<const Command> commands() {
   static const std::vector<Command> kAll = [] {
     std::vector<Command> all;
-    for (const auto rows : {exec_rows(), global_rows(), vpn_rows(), tunnel_rows(), router_rows()})
+    for (const auto rows :
+         {exec_rows(), global_rows(), vpn_rows(), tunnel_rows(), authentication_rows(), router_rows()})
       all.insert(all.end(), rows.begin(), rows.end());
     return all;
   }();

@@ -18,6 +18,12 @@ enum class Routing : std::uint8_t { Dynamic, Static };
 enum class DataPlane : std::uint8_t { Auto, Kernel, Userspace };
 enum class WhenDown : std::uint8_t { Blackhole, Unreachable, Remove };
 
+// An IKE identity as it is written: address, dn, email or fqdn, and the name.
+struct IdentityText {
+  std::string kind, name;
+  bool operator==(const IdentityText&) const = default;
+};
+
 struct Tunnel {
   unsigned number = 0;    // 1..
   std::string interface;  // at most 15 characters; default "cgw<n>t<number>", n: position of the connection
@@ -26,7 +32,10 @@ struct Tunnel {
   std::optional<IpAddress> local_address;             // ours as the host knows it; none: by the route to AWS
   std::optional<InterfaceAddress> customer_gateway_inside;
   std::optional<IpAddress> vpn_gateway_inside;
-  std::string pre_shared_key;              // the secret's name
+  std::string pre_shared_key;  // the secret's name
+  // Files, where certificates take the place of the shared key.
+  std::string certificate, private_key, ca_certificate, crl;
+  std::optional<IdentityText> local_identity, remote_identity;
   std::vector<std::string> ike_proposals;  // "aes256gcm16-prfsha384-ecp384"; empty: defaults
   std::vector<std::string> esp_proposals;
   Seconds ike_lifetime{28800}, child_lifetime{3600};

@@ -52,7 +52,7 @@ class Validator {
     needs(t.vpn_gateway_outside.has_value(), "vpn-gateway outside-address A.B.C.D");
     needs(t.vpn_gateway_inside.has_value(), "vpn-gateway inside-address A.B.C.D");
     needs(t.customer_gateway_inside.has_value(), "customer-gateway inside-address A.B.C.D/M");
-    needs(!t.pre_shared_key.empty(), "pre-shared-key NAME");
+    authentication(name, place, t);
     if (t.vpn_gateway_outside && !outside_.emplace(*t.vpn_gateway_outside, name).second) {
       error(place + " / vpn-gateway outside-address",
             fmt::format("{}: vpn-gateway outside-address {} is also that of {}", name,
@@ -75,6 +75,31 @@ class Validator {
     if (t.child_lifetime >= t.ike_lifetime) {
       warn(place + " / esp lifetime", fmt::format("{}: esp lifetime is not below ike lifetime; AWS demands it", name));
     }
+  }
+
+  // A shared key or certificates, not both; a certificate with all that goes with it.
+  void authentication(const std::string& name, const std::string& place, const Tunnel& t) {
+    if (t.certificate.empty()) {
+      if (t.pre_shared_key.empty())
+        error(place, fmt::format("{}: 'pre-shared-key NAME' or 'certificate FILE' is missing", name));
+      for (const auto& [word, file] : {std::pair("private-key", &t.private_key),
+                                       std::pair("ca-certificate", &t.ca_certificate), std::pair("crl", &t.crl)}) {
+        if (!file->empty()) error(place + " / " + word, fmt::format("{}: '{}' needs a 'certificate FILE'", name, word));
+      }
+      return;
+    }
+    if (!t.pre_shared_key.empty()) {
+      error(place + " / certificate",
+            fmt::format("{}: both 'pre-shared-key' and 'certificate' are there; take one away", name));
+    }
+    const auto needs = [&](bool there, std::string_view line) {
+      if (!there)
+        error(place + " / certificate", fmt::format("{}: '{}' is missing; 'certificate' needs it", name, line));
+    };
+    needs(!t.private_key.empty(), "private-key FILE");
+    needs(!t.ca_certificate.empty(), "ca-certificate FILE");
+    // Any certificate of the CA would do otherwise, another customer gateway's too.
+    needs(t.remote_identity.has_value(), "remote-identity dn CN=...");
   }
 
   void inside(const std::string& name, const std::string& place, const Tunnel& t) {

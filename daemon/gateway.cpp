@@ -113,6 +113,7 @@ void Gateway::make_tunnels() {
                         .if_id = if_id_of(t.interface, taken),
                         .probe_tag = static_cast<std::uint16_t>(index + 1),
                         .psk = loaded_.secrets[t.pre_shared_key],
+                        .credentials = loaded_.credentials[{c.id, number}],
                         .bgp = session_config(c, t)};
       taken.insert(setup.if_id);
       const auto self = [this, index]() -> Tunnel& { return *tunnels_[index]; };

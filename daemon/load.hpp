@@ -2,12 +2,14 @@
 #include <string>
 
 #include "config/config.hpp"
+#include "daemon/credentials.hpp"
 
 namespace cgw {
 
 struct Loaded {
   config::Config config;
   config::Secrets secrets;
+  CredentialsByTunnel credentials;
   config::Diagnostics warnings;
 };
 

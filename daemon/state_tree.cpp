@@ -67,6 +67,28 @@ json::object ike_tree(const Tunnel& t) {
           {"rekeys", s->ike_rekeys}};
 }
 
+json::object certificate_tree(const std::string& subject, ipsec::WallTime not_after) {
+  const auto left = std::chrono::floor<std::chrono::days>(not_after - wall_clock());
+  return {{"subject", subject}, {"notAfter", ipsec::to_string(not_after)}, {"daysLeft", left.count()}};
+}
+
+json::object authentication_tree(const Tunnel& t) {
+  const auto& setup = t.setup();
+  json::value ours = nullptr, theirs = nullptr;
+  if (setup.credentials) {
+    const auto& own = setup.credentials->chain.front();
+    ours = certificate_tree(own.subject(), own.not_after());
+  }
+  const auto* s = t.ike();
+  if (s != nullptr && s->peer_certificate_expires)
+    theirs = certificate_tree(s->peer_certificate, *s->peer_certificate_expires);
+  return {{"method", setup.credentials ? "certificate" : "pre-shared key"},
+          {"peer", s != nullptr ? s->authentication : ""},
+          {"remoteIdentity", setup.config.vpn_gateway_outside ? remote_identity(setup.config).to_string() : ""},
+          {"certificate", std::move(ours)},
+          {"peerCertificate", std::move(theirs)}};
+}
+
 json::object child_tree(const Tunnel& t) {
   const auto* s = t.ike();
   if (s == nullptr || !s->child) return {{"installed", false}};
@@ -117,6 +139,7 @@ json::object tunnel_tree(const Gateway& g, const Tunnel& t) {
           {"reason", t.judgement().reason},
           {"sinceMsec", t.judgement().since == TimePoint{} ? 0 : since(t.judgement().since)},
           {"active", g.active(t.setup().exit)},
+          {"authentication", authentication_tree(t)},
           {"ike", ike_tree(t)},
           {"child", child_tree(t)},
           {"probe", probe_tree(t)},

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/overload.hpp"
+#include "daemon/credentials.hpp"
 
 namespace cgw {
 namespace {
@@ -41,9 +42,10 @@ ipsec::PeerConfig peer_config(const TunnelSetup& s, const IpAddress& local, bool
   ipsec::PeerConfig c;
   c.local = local;
   c.remote = *t.vpn_gateway_outside;
-  c.local_id = ipsec::Identity::of(t.customer_gateway_outside.value_or(local));
-  c.remote_id = ipsec::Identity::of(*t.vpn_gateway_outside);
+  c.local_id = local_identity(t, s.credentials.get(), local);
+  c.remote_id = remote_identity(t);
   c.psk = s.psk;
+  c.credentials = s.credentials;
   c.ike = suites(t.ike_proposals, ipsec::default_ike_proposals(), ipsec::parse_ike_suite);
   c.esp = suites(t.esp_proposals, ipsec::default_esp_proposals(), ipsec::parse_esp_suite);
   c.force_encap = force_encap;
@@ -67,7 +69,8 @@ Tunnel::Tunnel(Equipment equipment, TunnelSetup setup, Observer observer)
       timer_(equipment_.executor),
       retry_(equipment_.executor),
       prober_(probe_config(setup_.config)),
-      health_(health_parameters(setup_.config)) {}
+      health_(health_parameters(setup_.config)),
+      expiry_said_(wall_clock()) {}
 
 void Tunnel::start() {
   try_start();
@@ -128,6 +131,7 @@ Result<void, std::string> Tunnel::prepare_ike() {
   link_mtu_ = via->mtu;
   ike_ = std::make_unique<ipsec::IkePeer>(peer_config(setup_, *local_, equipment_.plane.needs_udp_encap()),
                                           equipment_.entropy);
+  watch_calendar();
   step_ike(ipsec::Start{});
   return {};
 }
@@ -297,7 +301,23 @@ void Tunnel::arm() {
   });
 }
 
+// A step of the host's clock is told to the core; what expires is said once a day, the first time when it was loaded.
+void Tunnel::watch_calendar() {
+  if (!setup_.credentials || !ike_ || stopped_) return;
+  const auto wall = wall_clock();
+  const auto offset = wall.time_since_epoch() - std::chrono::floor<Seconds>(now().time_since_epoch());
+  if (!wall_offset_ || offset - *wall_offset_ > Seconds(1) || *wall_offset_ - offset > Seconds(1)) {
+    wall_offset_ = offset;
+    step_ike(ipsec::WallClock{wall});
+  }
+  if (wall - expiry_said_ < std::chrono::days(1)) return;
+  expiry_said_ = wall;
+  for (const auto& line : ipsec::expiry_warnings(*setup_.credentials, wall))
+    note(Level::Warning, line);
+}
+
 void Tunnel::poll() {
+  watch_calendar();
   auto counters = equipment_.plane.counters(setup_.if_id);
   if (!counters) return;
   const std::uint64_t arrived = counters->packets_in - counters_.packets_in;

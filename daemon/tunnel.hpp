@@ -43,7 +43,8 @@ struct TunnelSetup {
   kernel::IfId if_id;
   std::uint16_t probe_tag = 0;  // tells this tunnel's echo replies from another's
   SecretBytes psk;
-  std::optional<bgp::SessionConfig> bgp;  // none: static routing, or no neighbor configured
+  std::shared_ptr<const ipsec::Credentials> credentials;  // certificates instead of the key
+  std::optional<bgp::SessionConfig> bgp;                  // none: static routing, or no neighbor configured
 };
 
 // One tunnel: its interface, IKE, probe, BGP session and verdict, and the events that pass between them. The
@@ -91,6 +92,7 @@ class Tunnel : public std::enable_shared_from_this<Tunnel> {
   void try_start();
   void step_ike(const ipsec::Event& event);
   void obey(const ipsec::Action& action);
+  void watch_calendar();
   void child_ready(const ipsec::ChildSa& sa);
   void ike_moved(const ipsec::Moved& m);
   void on_bgp(const bgp::Action& action);
@@ -125,6 +127,8 @@ class Tunnel : public std::enable_shared_from_this<Tunnel> {
   kernel::TunnelCounters counters_;
   ipsec::VolumeWatch volume_;
   std::uint64_t forwarded_in_ = 0;
+  std::optional<Seconds> wall_offset_;  // calendar less steady clock, as the core knows it
+  ipsec::WallTime expiry_said_;
   std::uint64_t replies_ = 0, replies_polled_ = 0;
 };
 
