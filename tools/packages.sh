@@ -3,7 +3,7 @@ packages_build="g++ meson ninja-build pkg-config ca-certificates
   libboost1.81-dev libnl-3-dev libnl-route-3-dev libssl-dev libfmt-dev doctest-dev
   libpugixml-dev libedit-dev libnftables-dev"
 # What the lab's stand-ins are made of.
-packages_lab="iproute2 kmod nftables iputils-ping procps python3 iperf3 bird2
+packages_lab="iproute2 openssl kmod nftables iputils-ping procps python3 iperf3 bird2
   charon-systemd strongswan-swanctl libstrongswan-standard-plugins
   libstrongswan-extra-plugins libcharon-extra-plugins"
 packages_test="tshark tcpdump clang-format"

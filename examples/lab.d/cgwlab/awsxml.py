@@ -33,6 +33,8 @@ def customer_gateway_xml(options, keys):
 
 
 def _tunnel(tunnel, key, static):
+    # Empty for a connection with certificates.
+    key = f"      <pre_shared_key>{key}</pre_shared_key>\n" if key else ""
     ours = _side("customer_gateway", plan.PUBLIC_ADDRESS, tunnel.inside_customer, plan.CUSTOMER_ASN, static)
     theirs = _side("vpn_gateway", tunnel.outside, tunnel.inside, plan.AWS_ASN, static)
     return f"""  <ipsec_tunnel>
@@ -42,8 +44,7 @@ def _tunnel(tunnel, key, static):
       <lifetime>28800</lifetime>
       <perfect_forward_secrecy>group2</perfect_forward_secrecy>
       <mode>main</mode>
-      <pre_shared_key>{key}</pre_shared_key>
-    </ike>
+{key}    </ike>
     <ipsec>
       <protocol>esp</protocol>
       <authentication_protocol>hmac-sha1-96</authentication_protocol>

@@ -10,11 +10,12 @@ _PLUGINS = ("random nonce openssl sha1 sha2 hmac kdf gcm cmac curve25519 gmp pem
 
 
 class Charon:
-    def __init__(self, directory, namespace, esp, ephemeral_ports=False):
+    def __init__(self, directory, namespace, esp, ephemeral_ports=False, rfc7427=True):
         self.directory = directory
         self.namespace = namespace
         self.esp = esp                          # libipsec | kernel
         self.ephemeral_ports = ephemeral_ports  # for a second daemon in one namespace
+        self.rfc7427 = rfc7427
 
     @property
     def socket(self):
@@ -56,6 +57,15 @@ class Charon:
             vici.call("load-shared", {"id": name, "type": "IKE", "data": secret, "owners": owners})
             vici.call("load-conn", {name: connection})
 
+    def load_certificates(self, name, connection, key, authorities):
+        """A connection whose certificates are in it, the key to them, and the CAs that others' must lead to."""
+        with Vici(self.socket) as vici:
+            vici.call("clear-creds")
+            for authority in authorities:
+                vici.call("load-cert", {"type": "x509", "flag": "CA", "data": authority})
+            vici.call("load-key", {"type": "any", "data": key})
+            vici.call("load-conn", {name: connection})
+
     def initiate(self, name):
         """Asks for the connection's child without waiting for it."""
         with Vici(self.socket) as vici:
@@ -88,6 +98,7 @@ class Charon:
   retransmit_tries = 3
   retransmit_base = 1.0
   threads = 16
+  signature_authentication = {"yes" if self.rfc7427 else "no"}
   {ports}
   plugins {{
     vici {{ socket = unix://{self.socket} }}

@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 
-from . import faults, plan, status
+from . import faults, pki, plan, status
 from .lab import Lab
 from .plan import Options
 from .reference import Reference
@@ -66,6 +66,9 @@ def _up_arguments(parser):
                         help="ESP of AWS's side (auto: the kernel's where it has xfrm interfaces)")
     parser.add_argument("--prefixes", type=int, default=0, metavar="N", help="announce N more prefixes")
     parser.add_argument("--delay", type=float, default=0, metavar="MS", help="round-trip time to AWS")
+    parser.add_argument("--authentication", choices=("psk", *pki.KINDS), default="psk",
+                        help="certificates of this kind instead of pre-shared keys; they are in DIR/pki")
+    parser.add_argument("--no-rfc7427", action="store_true", help="AWS's side signs by the methods of RFC 7296 only")
     parser.add_argument("--ike-lifetime", type=int, default=28800, metavar="S")
     parser.add_argument("--child-lifetime", type=int, default=3600, metavar="S")
     parser.add_argument("--dpd", type=int, default=10, metavar="S", help="AWS's DPD interval")
@@ -117,7 +120,8 @@ def _up(chosen):
     lab = Lab.create(Options(
         name=chosen.name, directory=chosen.dir, routing=chosen.routing, nat=chosen.nat, esp=chosen.esp,
         prefixes=chosen.prefixes, delay=chosen.delay, ike_lifetime=chosen.ike_lifetime,
-        child_lifetime=chosen.child_lifetime, dpd=chosen.dpd, prefix_limit=chosen.prefix_limit,
+        child_lifetime=chosen.child_lifetime, dpd=chosen.dpd, authentication=chosen.authentication,
+        rfc7427=not chosen.no_rfc7427, prefix_limit=chosen.prefix_limit,
         ike_proposals=_pairs(chosen.ike_proposals, "--ike-proposals"),
         esp_proposals=_pairs(chosen.esp_proposals, "--esp-proposals"),
         customer_asn=_pairs(chosen.customer_asn, "--customer-asn")))

@@ -4,6 +4,7 @@ import os
 from . import plan
 from .bird import Bird
 from .charon import Charon, lifetimes, tunnel_mtu_commands
+from .pki import Pki
 from .shell import ip_batch, run, wait_for, write, in_namespace
 
 CONNECTION = "cgw"
@@ -18,7 +19,7 @@ class Endpoint:
         self.name = f"vgw{number}"
         self.namespace = self.options.namespace(self.name)
         self.directory = os.path.join(self.options.directory, self.name)
-        self.charon = Charon(self.directory, self.namespace, state.esp)
+        self.charon = Charon(self.directory, self.namespace, state.esp, rfc7427=self.options.rfc7427)
         self.bird = Bird(self.directory, self.namespace)
 
     def start_charon(self):
@@ -33,7 +34,16 @@ class Endpoint:
         wait_for(f"ipsec0 in {self.namespace}",
                  lambda: "ipsec0" in run("ip", "-n", self.namespace, "-br", "link", check=False), 10)
         ip_batch(self.namespace, tunnel_mtu_commands("ipsec0", self.tunnel.inside))
-        self.charon.load(CONNECTION, self._connection(), secret, [self.tunnel.outside, plan.PUBLIC_ADDRESS])
+        if secret is None:
+            self.load_certificates()
+        else:
+            self.charon.load(CONNECTION, self._connection(), secret, [self.tunnel.outside, plan.PUBLIC_ADDRESS])
+
+    def load_certificates(self):
+        """The endpoint's certificate as it lies in the lab's folder now; it trusts the root, so that the gateway has to
+        send its intermediate CA."""
+        pki = self._pki()
+        self.charon.load_certificates(CONNECTION, self._connection(), pki.text(f"{self.name}.key"), [pki.text("root.pem")])
 
     def start_bird(self):
         return self.bird.start(self.bird_configuration())
@@ -50,19 +60,32 @@ class Endpoint:
         ike, child = lifetimes(self.options)
         number = str(self.number)
         marks = {"if_id_in": number, "if_id_out": number} if self.state.esp == "kernel" else {}
+        by_key = self.options.authentication == "psk"
+        # A certificate serves a gateway whose address is not known; to call it, one has to be.
+        remote = "%any" if by_key else plan.PUBLIC_ADDRESS
         return {
             "version": "2", "mobike": "no", "encap": "yes" if self.state.esp == "libipsec" else "no",
-            "local_addrs": [self.tunnel.outside], "remote_addrs": ["%any"],
+            "local_addrs": [self.tunnel.outside], "remote_addrs": [remote],
             "proposals": self._proposals(self.options.ike_proposals, plan.AWS_IKE),
             "dpd_delay": f"{self.options.dpd}s", "unique": "replace", "fragmentation": "yes", **ike, **marks,
-            "local": {"auth": "psk", "id": self.tunnel.outside},
-            "remote": {"auth": "psk", "id": plan.PUBLIC_ADDRESS},
+            **(self._shared_key() if by_key else self._certificates()),
             "children": {CONNECTION: {
                 "local_ts": ["0.0.0.0/0"], "remote_ts": ["0.0.0.0/0"], "mode": "tunnel",
                 "esp_proposals": self._proposals(self.options.esp_proposals, plan.AWS_ESP),
                 "replay_window": "1024", "start_action": "none", "dpd_action": "clear", "close_action": "none",
                 "updown": os.path.join(self.directory, "updown"), **child}},
         }
+
+    def _shared_key(self):
+        return {"local": {"auth": "psk", "id": self.tunnel.outside}, "remote": {"auth": "psk", "id": plan.PUBLIC_ADDRESS}}
+
+    def _certificates(self):
+        pki = self._pki()
+        return {"local": {"auth": "pubkey", "id": pki.identity(self.name), "certs": [pki.text(f"{self.name}.pem")]},
+                "remote": {"auth": "pubkey", "id": pki.identity("cgw")}}
+
+    def _pki(self):
+        return Pki(os.path.join(self.options.directory, "pki"), self.options.authentication)
 
     def _proposals(self, overrides, default):
         return overrides.get(str(self.number), default).split(",")

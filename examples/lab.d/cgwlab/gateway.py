@@ -26,10 +26,26 @@ class Gateway:
         return run(self.cgwsh, "import", "aws", xml or self.lab.xml, "local-network", plan.LAN_NETWORK, *words,
                    "--output", self.configuration)
 
+    def use_certificates(self, **other):
+        """Adds the rows that AWS's file cannot know to every tunnel block; other: instead of the lab's files, as
+        tunnel_1={"ca-certificate": FILE}."""
+        def with_rows(text):
+            lines = []
+            for line in text.splitlines():
+                lines.append(line)
+                words = line.split()
+                if len(words) == 2 and words[0] == "tunnel":
+                    lines += [f"  {row}" for row in self.lab.pki.rows(int(words[1]), **other.get(f"tunnel_{words[1]}", {}))]
+            return "\n".join(lines) + "\n"
+        self.edit(with_rows)
+
+    def text(self):
+        with open(self.configuration) as file:
+            return file.read()
+
     def edit(self, change):
         """Changes the imported configuration by a function of its text."""
-        with open(self.configuration) as file:
-            text = file.read()
+        text = self.text()
         with open(self.configuration, "w") as file:
             file.write(change(text))
 

@@ -7,6 +7,7 @@ import sys
 
 from . import awsxml, delay, plan, processes, topology
 from .endpoint import Endpoint
+from .pki import Pki
 from .shell import LabError, in_namespace, run, write
 from .state import State
 from .vpc import Vpc
@@ -55,6 +56,10 @@ class Lab:
     def xml(self):
         return os.path.join(self.options.directory, "customer-gateway.xml")
 
+    @property
+    def pki(self):
+        return Pki(os.path.join(self.options.directory, "pki"), self.options.authentication)
+
     def namespace(self, role):
         return self.options.namespace(role)
 
@@ -94,7 +99,7 @@ class Lab:
         for number in numbers:
             endpoint = self.endpoints[number]
             endpoint.charon.wait_ready(self.state.processes[f"vgw{number}-charon"])
-            endpoint.prepare(secrets[number])
+            endpoint.prepare(secrets.get(number))
             self._start(f"vgw{number}-bird", endpoint.start_bird)
         for number in numbers:
             self.endpoints[number].bird.wait_ready(self.state.processes[f"vgw{number}-bird"])
@@ -127,7 +132,11 @@ class Lab:
         self.state.save()
         # The parts that depend on the ESP mode are made anew for it.
         self.endpoints = {number: Endpoint(self.state, number) for number in plan.TUNNELS}
-        keys = {number: awsxml.new_key() for number in plan.TUNNELS}
+        by_key = self.options.authentication == "psk"
+        if not by_key:
+            self.folder("pki")
+            self.pki.create()
+        keys = {number: awsxml.new_key() if by_key else "" for number in plan.TUNNELS}
         write(self.xml, awsxml.customer_gateway_xml(self.options, keys), mode=0o600)
         extra = "".join(f"route {prefix} blackhole;\n" for prefix in plan.extra_prefixes(self.options.prefixes))
         write(os.path.join(self.options.directory, "prefixes.conf"), extra)

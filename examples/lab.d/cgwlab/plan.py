@@ -61,6 +61,8 @@ class Options:
     prefix_limit: int = 100
     ike_proposals: dict = dataclasses.field(default_factory=dict)   # tunnel number (text) -> proposals
     esp_proposals: dict = dataclasses.field(default_factory=dict)
+    authentication: str = "psk"     # psk, or a kind of certificate: rsa-2048, rsa-4096, ecdsa-256, ecdsa-384
+    rfc7427: bool = True            # AWS's side knows the digital signature method
     customer_asn: dict = dataclasses.field(default_factory=dict)    # what an endpoint expects, where not 65000
 
     def __post_init__(self):
