@@ -116,6 +116,11 @@ void IkePeer::Impl::on_protected(Context& cx, IkeSa& sa, const Received& e, cons
     if (opened->fragment <= 1) send_datagrams(cx, sa, sa.last_response);
     return;
   }
+  if (sa.state == IkeSa::State::HalfOpen) {
+    // RFC 7296 2.23: with a NAT on the way IKE_AUTH comes on port 4500, and all that follows goes there.
+    sa.local = e.local;
+    sa.remote = e.remote;
+  }
   if (opened->total > 0) {
     opened = (h.response ? sa.responses : sa.requests).add(h.message_id, std::move(*opened));
     if (!opened) return;

@@ -148,7 +148,7 @@ std::size_t auth_messages(const std::vector<Buffer>& sent) {
 
 TEST_CASE("certificates of every key type authenticate both sides, whatever the other's key is") {
   const std::vector<std::pair<std::string, std::string>> kinds{
-      {"RSA-2048", "RSA-2048"}, {"P-256", "P-256"}, {"P-384", "P-384"}, {"P-521", "RSA-3072"}, {"RSA-2048", "P-384"}};
+      {"RSA-2048", "RSA-2048"}, {"P-256", "P-256"}, {"P-384", "P-384"}, {"P-521", "RSA-2048"}, {"RSA-2048", "P-384"}};
   for (const auto& [ours, theirs] : kinds) {
     CAPTURE(ours + " " + theirs);
     Pair p(with_certificate(true, cgw_cert(ours)), with_certificate(false, vgw_cert(theirs)));
@@ -184,7 +184,7 @@ TEST_CASE("a chain of RSA-4096 certificates travels in fragments of at most 1280
   const auto config = [&](bool first) {
     PeerConfig c = side(first);
     const Wish w{.subject = first ? "CN=cgw.example.com" : "CN=vgw1.example.com"};
-    const Issued own = big_sub.issue(w, test_key("RSA-4096", 91));
+    const Issued own = big_sub.issue(w, test_key("RSA-4096", 90));
     c.credentials = test::credentials(own, {big_sub.certificate()}, {big_root.certificate()});
     c.local_id = own.certificate().subject_id();
     c.remote_id = *Identity::dn(first ? "CN=vgw1.example.com" : "CN=cgw.example.com");
