@@ -52,8 +52,6 @@ std::string explain(NotifyType t, const PeerConfig& config) {
 void IkePeer::Impl::start_auth(Context& cx, IkeSa& sa) {
   auto auth = own_auth(sa, pss);
   if (!auth) return failed(cx, sa, auth.error(), true);
-  if (config.credentials && !accepts(sa.wanted, *config.credentials))
-    note(cx, Level::Info, "the peer asks for a certificate of a CA (CERTREQ) that ours is not from");
   sa.state = IkeSa::State::AuthSent;
   sa.first_child_spi = new_spi();
   Payloads payloads;
@@ -85,8 +83,12 @@ void IkePeer::Impl::on_auth_response(Context& cx, IkeSa& sa, const Payloads& pay
   const bool authenticated = ipsec::find(payloads, PayloadType::Auth) != nullptr;
   if (!authenticated) {
     // Of the two forms of an RSA signature a peer may know one only: the next attempt is with the other.
-    if (error && error->type == NotifyType::AuthenticationFailed && config.credentials && sa.peer_hashes) pss = !pss;
-    return failed(cx, sa, error ? explain(error->type, config) : "IKE_AUTH was answered without AUTH", true);
+    const bool ours_refused = error && error->type == NotifyType::AuthenticationFailed && config.credentials;
+    if (ours_refused && sa.peer_hashes) pss = !pss;
+    std::string why = error ? explain(error->type, config) : "IKE_AUTH was answered without AUTH";
+    if (ours_refused && !accepts(sa.wanted, *config.credentials))
+      why += "; it asks for certificates of CAs (CERTREQ) that ours is not from";
+    return failed(cx, sa, std::move(why), true);
   }
   const auto who = authenticate(cx, sa, payloads);
   if (!who) {

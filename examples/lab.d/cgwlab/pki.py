@@ -74,6 +74,7 @@ class Pki:
         for party in ("cgw", *(f"vgw{number}" for number in plan.TUNNELS)):
             self._key(party, self.kind)
             self.issue(party)
+        write(self.path("cgw-chain.pem"), self.text("cgw.pem") + self.text("sub.pem"))
         write(self.path("ca.pem"), self.text("root.pem") + self.text("sub.pem"))
 
     def issue(self, party, days=300):
@@ -98,7 +99,7 @@ class Pki:
 
     def rows(self, number, **other):
         """The lines of cgwd's tunnel block."""
-        files = {"certificate": self.path("cgw.pem"), "private-key": self.path("cgw.key"),
+        files = {"certificate": self.path("cgw-chain.pem"), "private-key": self.path("cgw.key"),
                  "ca-certificate": self.path("ca.pem"), **other}
         return [f"{word} {file}" for word, file in files.items()] + [
             f"remote-identity dn {self.identity(f'vgw{number}')}"]

@@ -263,6 +263,8 @@ TEST_CASE("wrong CA, expired, revoked: one clear line each, and AUTHENTICATION_F
     CHECK(p.warned(0, "AUTHENTICATION_FAILED"));
   };
   refused(with_certificate(false, vgw_cert("P-256"), other), "leads to no CA in 'ca-certificate'");
+  Pair q(with_certificate(true, cgw_cert("P-256")), with_certificate(false, vgw_cert("P-256"), other));
+  CHECK(q.run().warned(0, "it asks for certificates of CAs (CERTREQ) that ours is not from"));
   refused(with_certificate(false, vgw_cert("P-256"), root(), *parse_crls(sub().crl({2}, kToday + days(1)))),
           "its certificate 'CN=cgw.example.com' is revoked");
   Pair p(with_certificate(true, cgw_cert("P-256", {.to = kToday - days(1)})),
