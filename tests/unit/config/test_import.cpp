@@ -183,14 +183,8 @@ struct Bad {
   std::string complaint;  // the whole of it
 };
 
-const std::string kMissing =
-    ": the connection uses a certificate, or keeps its key in Secrets Manager. This version needs the key: fetch it "
-    "with 'aws secretsmanager get-secret-value', put it between the tags and import again";
-
 std::vector<Bad> bad_files() {
   const std::string key1(kKey1);
-  const std::string no_key = "aws.xml:6:4: <ike/pre_shared_key> is missing or empty in <ipsec_tunnel>" + kMissing;
-  const std::string empty_key = "aws.xml:41:8: <ike/pre_shared_key> is missing or empty in <ipsec_tunnel>" + kMissing;
   return {
       {"empty", "", "aws.xml: is empty: download the configuration again"},
       {"blank", " \n\t\n", "aws.xml: is empty: download the configuration again"},
@@ -220,8 +214,6 @@ std::vector<Bad> bad_files() {
       {"one outside address twice", replaced(kVgw, "203.0.113.14", "203.0.113.10"),
        "aws.xml:75:8: tunnel 2: 203.0.113.10 is also another tunnel's outside address; AWS gives each its own: "
        "download the file again"},
-      {"no key", replaced(kVgw, "      <pre_shared_key>" + key1 + "</pre_shared_key>\n", ""), no_key},
-      {"empty key", replaced(kVgw, key1, " "), empty_key},
       {"key begins with 0", replaced(kVgw, key1, "0123456789abcdef"),
        "aws.xml:41:8: <pre_shared_key> begins with 0, which AWS does not allow: set another key in AWS (modify the "
        "tunnel options) and download the file again"},

@@ -66,7 +66,7 @@ TEST_CASE("each error is one, and names the line to look at") {
            {replaced(kGood, "  customer-gateway inside-address 169.254.11.2/30\n", ""),
             "f:7: vpn connection v tunnel 2: 'customer-gateway inside-address A.B.C.D/M' is missing"},
            {replaced(kGood, "  pre-shared-key k1\n", ""),
-            "f:2: vpn connection v tunnel 1: 'pre-shared-key NAME' is missing"},
+            "f:2: vpn connection v tunnel 1: 'pre-shared-key NAME' or 'certificate FILE' is missing"},
            {kGood + "vpn connection w\n", "f:17: vpn connection w: it has no tunnel: add 'tunnel 1'"},
            {replaced(kGood, "203.0.113.14", "203.0.113.10"),
             "f:9: vpn connection v tunnel 2: vpn-gateway outside-address 203.0.113.10 is also that of vpn connection v "
