@@ -7,6 +7,7 @@
 #include <openssl/err.h>
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
@@ -96,10 +97,22 @@ PkeyPtr group_key(const GroupRow& row, int selection = EVP_PKEY_KEY_PARAMETERS,
   return from_params(row, selection, params.data());
 }
 
+// The groups alone, made once: a curve's arithmetic takes longer to set up than P-256 to compute with. Never freed, so
+// that OpenSSL's own end comes when it likes.
+EVP_PKEY* template_of(const GroupRow& row) {
+  static const auto* const kTemplates = [] {
+    auto* all = new std::array<PkeyPtr, std::size(kGroups)>;
+    for (std::size_t i = 0; i < all->size(); ++i) {
+      if (!raw(kGroups[i])) (*all)[i] = group_key(kGroups[i]);
+    }
+    return all;
+  }();
+  return (*kTemplates)[static_cast<std::size_t>(&row - kGroups)].get();
+}
+
 PkeyPtr generate(const GroupRow& row) {
-  const PkeyPtr group = raw(row) ? nullptr : group_key(row);
-  const PkeyCtxPtr ctx(group ? EVP_PKEY_CTX_new_from_pkey(nullptr, group.get(), nullptr)
-                             : EVP_PKEY_CTX_new_from_name(nullptr, row.name, nullptr));
+  const PkeyCtxPtr ctx(raw(row) ? EVP_PKEY_CTX_new_from_name(nullptr, row.name, nullptr)
+                                : EVP_PKEY_CTX_new_from_pkey(nullptr, template_of(row), nullptr));
   EVP_PKEY* key = nullptr;
   require(ctx && EVP_PKEY_keygen_init(ctx.get()) == 1 && EVP_PKEY_generate(ctx.get(), &key) == 1,
           "Diffie-Hellman key generation");
@@ -115,7 +128,8 @@ PkeyPtr peer_key(const GroupRow& row, Bytes value) {
   }
   Buffer encoded(value.begin(), value.end());
   if (row.kind == Kind::Ecp) encoded.insert(encoded.begin(), kUncompressed);
-  PkeyPtr peer = group_key(row);
+  PkeyPtr peer(EVP_PKEY_new());
+  require(peer && EVP_PKEY_copy_parameters(peer.get(), template_of(row)) == 1, "Diffie-Hellman group");
   if (EVP_PKEY_set1_encoded_public_key(peer.get(), encoded.data(), encoded.size()) != 1) return nullptr;
   if (row.kind != Kind::Subgroup) return peer;
   const PkeyCtxPtr check(EVP_PKEY_CTX_new_from_pkey(nullptr, peer.get(), nullptr));
