@@ -1,6 +1,8 @@
 #include "kernel/mss_clamp.hpp"
 
+#include <fcntl.h>
 #include <net/if.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -21,7 +23,32 @@ struct FreeContext {
 
 constexpr std::string_view kReplace = "table inet cgwd\ndelete table inet cgwd\n";
 
+// libnftables waits for its socket with select(), which ends the process when the descriptor is FD_SETSIZE or more:
+// with a thousand tunnels every low one is taken. One from the process's start is kept, and lent to the socket.
+class LowDescriptor {
+ public:
+  LowDescriptor() { take(); }
+  LowDescriptor(const LowDescriptor&) = delete;
+  LowDescriptor& operator=(const LowDescriptor&) = delete;
+  ~LowDescriptor() { lend(); }
+  void take() { fd_ = open("/dev/null", O_RDONLY | O_CLOEXEC); }
+  void lend() {
+    if (fd_ >= 0) close(fd_);
+    fd_ = -1;
+  }
+
+ private:
+  int fd_ = -1;
+};
+LowDescriptor low_descriptor;
+
+struct Lent {
+  Lent() { low_descriptor.lend(); }
+  ~Lent() { low_descriptor.take(); }
+};
+
 KernelResult<void> run(const std::string& commands, const std::string& what) {
+  const Lent lent;
   const std::unique_ptr<nft_ctx, FreeContext> context(nft_ctx_new(NFT_CTX_DEFAULT));
   if (!context) return fail(KernelError{ENOMEM, what, {}});
   nft_ctx_buffer_output(context.get());
