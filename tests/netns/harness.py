@@ -27,12 +27,14 @@ class Scenario:
     sentence: str
     body: object
     options: dict
+    manual: bool = False
 
 
-def scenario(sentence, **options):
-    """Registers a function; the options are those of the lab it wants. lab=False: none at all."""
+def scenario(sentence, manual=False, **options):
+    """Registers a function; the options are those of the lab it wants. lab=False: none at all. manual: a long one,
+    which runs only by its name."""
     def register(body):
-        SCENARIOS[body.__name__] = Scenario(body.__name__, sentence, body, options)
+        SCENARIOS[body.__name__] = Scenario(body.__name__, sentence, body, options, manual)
         return body
     return register
 

@@ -37,13 +37,13 @@ class Endpoint:
         if secret is None:
             self.load_certificates()
         else:
-            self.charon.load(CONNECTION, self._connection(), secret, [self.tunnel.outside, plan.PUBLIC_ADDRESS])
+            self.charon.load(CONNECTION, self.connection(), secret, [self.tunnel.outside, plan.PUBLIC_ADDRESS])
 
     def load_certificates(self):
         """The endpoint's certificate as it lies in the lab's folder now; it trusts the root, so that the gateway has to
         send its intermediate CA."""
         pki = self._pki()
-        self.charon.load_certificates(CONNECTION, self._connection(), pki.text(f"{self.name}.key"), [pki.text("root.pem")])
+        self.charon.load_certificates(CONNECTION, self.connection(), pki.text(f"{self.name}.key"), [pki.text("root.pem")])
 
     def start_bird(self):
         return self.bird.start(self.bird_configuration())
@@ -56,7 +56,8 @@ class Endpoint:
             run("ip", "-n", self.namespace, "link", "del", "ipsec0", check=False)
         run("ip", "-n", self.namespace, "route", "flush", "proto", "bird", check=False)
 
-    def _connection(self):
+    def connection(self):
+        """As charon's vici wants it."""
         ike, child = lifetimes(self.options)
         number = str(self.number)
         marks = {"if_id_in": number, "if_id_out": number} if self.state.esp == "kernel" else {}

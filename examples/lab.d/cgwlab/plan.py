@@ -38,11 +38,12 @@ TUNNEL = {
 }
 
 # AWS's lists, weakest first: AWS takes the lowest suite both sides have, whatever the initiator's order.
-_GROUPS = "modp1024-modp2048-modp3072-modp4096-modp6144-modp8192-ecp256-ecp384-ecp521"
+_GROUPS = ("modp1024-modp2048-modp3072-modp4096-modp6144-modp8192-ecp256-ecp384-ecp521-"
+           "modp1024s160-modp2048s224-modp2048s256")
 _HASHES = "sha1-sha256-sha384-sha512"
 _PRFS = "prfsha1-prfsha256-prfsha384-prfsha512"
 AWS_IKE = f"aes128-aes256-{_HASHES}-{_PRFS}-{_GROUPS},aes128gcm16-aes256gcm16-{_PRFS}-{_GROUPS}"
-AWS_ESP = f"aes128-aes256-{_HASHES}-{_GROUPS},aes128gcm16-aes256gcm16-{_GROUPS}"
+AWS_ESP = f"aes128-aes256-{_HASHES}-modp1536-{_GROUPS},aes128gcm16-aes256gcm16-modp1536-{_GROUPS}"
 
 
 @dataclasses.dataclass
