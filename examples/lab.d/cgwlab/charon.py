@@ -10,12 +10,13 @@ _PLUGINS = ("random nonce openssl sha1 sha2 hmac kdf gcm cmac curve25519 gmp pem
 
 
 class Charon:
-    def __init__(self, directory, namespace, esp, ephemeral_ports=False, rfc7427=True):
+    def __init__(self, directory, namespace, esp, ephemeral_ports=False, rfc7427=True, bench=False):
         self.directory = directory
         self.namespace = namespace
         self.esp = esp                          # libipsec | kernel
         self.ephemeral_ports = ephemeral_ports  # for a second daemon in one namespace
         self.rfc7427 = rfc7427
+        self.bench = bench                      # thousands of peers: no log, tables for them
 
     @property
     def socket(self):
@@ -25,14 +26,14 @@ class Charon:
     def log(self):
         return os.path.join(self.directory, "charon.log")
 
-    def start(self):
-        """Starts the daemon and waits for its control socket; the process record is returned."""
+    def start(self, before=()):
+        """Starts the daemon, behind the words of `before` (taskset ...); the process record is returned."""
         os.makedirs(self.directory, exist_ok=True)
         if os.path.exists(self.socket):
             os.unlink(self.socket)
         configuration = os.path.join(self.directory, "strongswan.conf")
         write(configuration, self._settings())
-        record = processes.start(self.namespace, ["/usr/sbin/charon-systemd"],
+        record = processes.start(self.namespace, [*before, "/usr/sbin/charon-systemd"],
                                  os.path.join(self.directory, "charon.out"), {"STRONGSWAN_CONF": configuration})
         return record
 
@@ -91,6 +92,8 @@ class Charon:
         # libipsec: the IKE sockets carry a mark, and kernel-netlink's policy rule asks for another one,
         # so it never matches: the lab's own routes over the TUN device decide.
         marks = "socket-default { fwmark = 0x42 }\n    kernel-netlink { fwmark = 0x7777 }" if libipsec else ""
+        tables = "ikesa_table_size = 1024\n  ikesa_table_segments = 16\n  init_limit_half_open = 0" if self.bench else ""
+        levels = "default = -1" if self.bench else "default = 1\n     ike = 2"
         return f"""charon-systemd {{
   load = {_PLUGINS.format(esp="kernel-libipsec" if libipsec else "")}
   install_routes = {"yes" if libipsec else "no"}
@@ -100,6 +103,7 @@ class Charon:
   threads = 16
   signature_authentication = {"yes" if self.rfc7427 else "no"}
   {ports}
+  {tables}
   plugins {{
     vici {{ socket = unix://{self.socket} }}
     {marks}
@@ -110,8 +114,7 @@ class Charon:
      time_add_ms = yes
      append = yes
      flush_line = yes
-     default = 1
-     ike = 2 }} }}
+     {levels} }} }}
 }}
 """
 
