@@ -210,6 +210,9 @@ Lines show_ike_lifetime(const Config& c, const Cursor& at) {
 Lines show_esp_lifetime(const Config& c, const Cursor& at) {
   return show_count("esp lifetime", tunnel_at(c, at).child_lifetime, Tunnel{}.child_lifetime);
 }
+Lines show_reauth_time(const Config& c, const Cursor& at) {
+  return show_count("ike reauth-time", tunnel_at(c, at).reauth_time, Tunnel{}.reauth_time);
+}
 Lines show_rekey_packets(const Config& c, const Cursor& at) {
   return show_count("esp rekey packets", tunnel_at(c, at).rekey_packets, Tunnel{}.rekey_packets);
 }
@@ -326,6 +329,12 @@ constexpr Command kTunnel[] = {
      .help = "IKE SA\nHard lifetime; rekeyed before\nSeconds",
      .apply = set_count<&Tunnel::ike_lifetime>,
      .render = show_ike_lifetime,
+     .negatable = true},
+    {.mode = Mode::VpnTunnel,
+     .pattern = "ike reauth-time (900-604800)",
+     .help = "IKE SA\nAuthenticate the peer anew after so long, make before break; never by default\nSeconds",
+     .apply = set_count<&Tunnel::reauth_time>,
+     .render = show_reauth_time,
      .negatable = true},
     {.mode = Mode::VpnTunnel,
      .pattern = "esp lifetime (60-86400)",

@@ -41,6 +41,7 @@ struct Tunnel {
   Seconds ike_lifetime{28800}, child_lifetime{3600};
   std::uint64_t rekey_packets = 3'000'000'000;  // of a Child SA, either direction
   std::uint64_t rekey_bytes = 0;                // 0: not by bytes
+  Seconds reauth_time{0};                       // 0: never
   Seconds dpd_interval{10};
   std::uint32_t replay_window = 1024;  // 64..2048
   bool initiate = true;

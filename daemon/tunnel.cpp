@@ -53,6 +53,7 @@ ipsec::PeerConfig peer_config(const TunnelSetup& s, const IpAddress& local, bool
   c.replay_window = t.replay_window;
   c.ike_lifetime = t.ike_lifetime;
   c.child_lifetime = t.child_lifetime;
+  c.reauth_time = t.reauth_time;
   c.rekey_packets = t.rekey_packets;
   c.rekey_octets = t.rekey_bytes;
   c.dpd_interval = t.dpd_interval;

@@ -97,12 +97,12 @@ void IkePeer::Impl::on_auth_response(Context& cx, IkeSa& sa, const Payloads& pay
     return failed(cx, sa, who.error(), true);
   }
   sa.established = cx.now;
-  // The IKE SA is good, its Child SA is not: without one it is of no use (the peer is told).
+  // The IKE SA is good, the answer is not (the peer is told).
   const auto give_up = [&](std::string text) {
     send_request(cx, sa, Exchange::Informational, Request{.task = {TaskKind::DeleteIke}}, {make_delete_ike()});
     failed(cx, sa, std::move(text), true);
   };
-  if (error) return give_up(explain(error->type, config));
+  if (error) return established_childless(cx, sa, *error);
   const auto* sa_payload = ipsec::find(payloads, PayloadType::Sa);
   const auto* ts_i = ipsec::find(payloads, PayloadType::TsI);
   const auto* ts_r = ipsec::find(payloads, PayloadType::TsR);
@@ -127,7 +127,10 @@ void IkePeer::Impl::on_auth_response(Context& cx, IkeSa& sa, const Payloads& pay
   use_outbound(cx, c);
   sa.children.push_back(std::move(c));
   remember(*who);
+  sa.authenticated_by_us = true;
+  set_reauthentication(cx, sa, payloads);
   established(cx, sa);
+  reauthenticated(cx, sa);
 }
 
 /* --> IKE_AUTH { IDi, [CERT...], [CERTREQ], AUTH, SAi2, TSi, TSr, ... }
@@ -177,7 +180,8 @@ void IkePeer::Impl::on_auth_request(Context& cx, IkeSa& sa, const Payloads& payl
   answer.push_back(make_ts(PayloadType::TsI, *remote_ts));
   answer.push_back(make_ts(PayloadType::TsR, *local_ts));
   respond(cx, sa, Exchange::IkeAuth, answer);
-  use_outbound(cx, c);
+  // What sends now goes on doing so until the peer deletes it: it may not have our answer yet.
+  if (current() == nullptr) use_outbound(cx, c);
   sa.children.push_back(std::move(c));
   sa.established = cx.now;
   // RFC 7296 2.4: the peer has forgotten what it had with us before.
@@ -193,6 +197,7 @@ void IkePeer::Impl::on_auth_request(Context& cx, IkeSa& sa, const Payloads& payl
 void IkePeer::Impl::established(Context& cx, IkeSa& sa) {
   sa.state = IkeSa::State::Established;
   sa.established = cx.now;
+  said_contact = true;  // what we have with the peer is to stay from here on
   // 28000 of 28800 s, less up to a tenth; never rekeyed by the peer before us when it goes by AWS's values.
   sa.rekey_at = cx.now + jittered(std::chrono::duration_cast<Duration>(config.ike_lifetime) * 28000 / 28800);
   sa.hard_at = cx.now + config.ike_lifetime;
@@ -209,6 +214,7 @@ void IkePeer::Impl::established(Context& cx, IkeSa& sa) {
                    ipsec::to_string(sa.suite),
                    sa.nat_local && !sa.forced_encap ? ", a NAT is in front of us"
                                                     : (sa.nat_remote ? ", a NAT is in front of the peer" : "")));
+  if (sending == Spi{} && sa.current() != nullptr) use_outbound(cx, *sa.current());
   pump(cx, sa);
 }
 

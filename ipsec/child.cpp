@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::uint32_t kFirstSpi = 0xc0000000, kSpiMask = 0x0fffffff;
 constexpr Seconds kLinger{5};
+constexpr Seconds kAwaitDelete{30};                  // of a replaced Child SA that the peer should delete
+constexpr Seconds kAwaitChild{30};                   // from a peer that is the one to initiate
 constexpr std::uint64_t kLastSequence = 0xffffffff;  // without ESN
 
 }  // namespace
@@ -18,9 +20,11 @@ constexpr std::uint64_t kLastSequence = 0xffffffff;  // without ESN
 Spi IkePeer::Impl::new_spi() {
   while (true) {
     const Spi spi{kFirstSpi | (static_cast<std::uint32_t>(entropy.u64()) & kSpiMask)};
-    const bool taken = std::ranges::any_of(sas, [&](const auto& sa) {
-      return std::ranges::any_of(sa->children, [&](const Child& c) { return c.sa.spi_in == spi; });
-    });
+    const auto of_child = [&](const Child& c) { return c.sa.spi_in == spi; };
+    const auto of_request = [&](const auto& sa) { return sa->request && sa->request->new_spi == spi; };
+    const auto of_sa = [&](const auto& sa) { return of_request(sa) || std::ranges::any_of(sa->children, of_child); };
+    const bool taken = std::ranges::any_of(sas, of_sa) ||
+                       std::ranges::any_of(lingering, [&](const Lingering& l) { return l.spi_in == spi; });
     if (!taken) return spi;
   }
 }
@@ -82,32 +86,84 @@ void IkePeer::Impl::install_inbound(Context& cx, const Child& c) {
 
 void IkePeer::Impl::use_outbound(Context& cx, const Child& c) {
   cx.out.push_back(UseOutbound{c.sa});
+  sending = c.sa.spi_in;
+}
+
+// A newer one is there. Should the peer not delete it, we do.
+void IkePeer::Impl::replace_child(Context& cx, IkeSa& sa, Spi spi_in) {
+  Child* c = sa.child_in(spi_in);
+  if (c == nullptr || c->replaced) return;
+  c->replaced = true;
+  c->drop_at = cx.now + kAwaitDelete;
 }
 
 void IkePeer::Impl::remove_child(Context& cx, IkeSa& sa, Spi spi_in) {
   const auto it = std::ranges::find_if(sa.children, [&](const Child& c) { return c.sa.spi_in == spi_in; });
   if (it == sa.children.end()) return;
-  // Packets that the peer sent with it before it switched may still be on the way.
-  const bool has_rival = sa.request && sa.request->rival && sa.request->task.spi_in == spi_in;
-  if ((it->replaced || has_rival) && !it->deleted) {
-    it->replaced = true;
-    it->deleted = true;
-    it->drop_at = cx.now + kLinger;
-    it->hard_at = *it->drop_at;
-    // Whoever answered the rekey sends with the new one only now: before, the peer might not have installed it yet.
-    if (const Child* successor = sa.current()) use_outbound(cx, *successor);
-    return;
-  }
-  cx.out.push_back(RemoveChild{it->sa.spi_in, it->sa.spi_out});
+  const Lingering old{it->sa.spi_in, it->sa.spi_out, cx.now + kLinger};
   sa.children.erase(it);
+  release(cx, old, sa.current() != nullptr ? &sa : current());
 }
 
-// The last Child SA went without a successor: an IKE SA alone carries nothing, so both are made anew at once.
+void IkePeer::Impl::forget_children(Context& cx, IkeSa& sa) {
+  for (const Child& c : std::exchange(sa.children, {}))
+    release(cx, {c.sa.spi_in, c.sa.spi_out, cx.now + kLinger}, current());
+}
+
+// What sent with it sends with the successor from here on; the peer may have sent with it until now.
+void IkePeer::Impl::release(Context& cx, const Lingering& old, IkeSa* successor) {
+  const bool sent = sending == old.spi_in;
+  if (sent) sending = {};
+  if (successor == nullptr) {
+    cx.out.push_back(RemoveChild{old.spi_in, old.spi_out});
+    return;
+  }
+  // Whoever answered a rekey sends with the new one only now: before, the peer might not have installed it yet.
+  if (sent) use_outbound(cx, *successor->current());
+  lingering.push_back(old);
+}
+
+void IkePeer::Impl::flush_lingering(Context& cx, TimePoint until) {
+  std::erase_if(lingering, [&](const Lingering& l) {
+    if (l.until > until) return false;
+    cx.out.push_back(RemoveChild{l.spi_in, l.spi_out});
+    return true;
+  });
+}
+
+void IkePeer::Impl::tick_children(Context& cx, IkeSa& sa) {
+  std::vector<Spi> expired;
+  for (Child& c : sa.children) {
+    if (c.hard_at <= cx.now) {
+      expired.push_back(c.sa.spi_in);
+    } else if (c.replaced && c.drop_at && *c.drop_at <= cx.now) {
+      c.drop_at.reset();
+      queue(cx, sa, {TaskKind::DeleteChild, c.sa.spi_in});
+    } else if (!c.replaced && c.rekey_at <= cx.now) {
+      c.rekey_at = c.hard_at;
+      queue(cx, sa, {TaskKind::RekeyChild, c.sa.spi_in});
+    }
+  }
+  for (const Spi spi : expired) {
+    remove_child(cx, sa, spi);
+    queue(cx, sa, {TaskKind::DeleteChild, spi});
+    child_lost(cx, sa, "the Child SA's lifetime is over");
+  }
+  if (sa.create_child_at && *sa.create_child_at <= cx.now) {
+    sa.create_child_at.reset();
+    if (!config.initiate) return abandon(cx, sa, "the peer makes no Child SA");
+    queue(cx, sa, {TaskKind::CreateChild});
+  }
+  pump(cx, sa);
+}
+
+// The last Child SA went without a successor. An IKE SA alone carries nothing: whoever initiates asks for a new one.
 void IkePeer::Impl::child_lost(Context& cx, IkeSa& sa, std::string why) {
-  if (sa.current() != nullptr || sa.gone || sa.state != IkeSa::State::Established) return;
+  if (!sa.usable() || sa.current() != nullptr) return;
   moved_why = std::move(why);
-  queue(cx, sa, {TaskKind::DeleteIke});
-  connect_after(cx, false);
+  if (current() != nullptr) return queue(cx, sa, {TaskKind::DeleteIke});
+  if (config.initiate) return queue(cx, sa, {TaskKind::CreateChild});
+  sa.create_child_at = cx.now + kAwaitChild;
 }
 
 }  // namespace cgw::ipsec

@@ -14,21 +14,27 @@
 // The state of one IKE SA and its Child SAs; what happens to them is in the exchanges' files.
 namespace cgw::ipsec {
 
-// Another rekey of the same Child SA, started by the peer while ours is under way (RFC 7296 2.8.1).
+// Another exchange for the same SA, begun by the peer while ours is under way (RFC 7296 2.8.1, 2.8.2).
 struct RivalRekey {
-  Spi spi_in;  // of the Child SA that it made
+  Spi spi_in{};             // of the Child SA that it made
+  std::uint64_t spi_r = 0;  // of the IKE SA that it made, chosen by us
   Buffer lowest_nonce;
 };
 
 struct Child {
   ChildSa sa;
   TimePoint installed{}, rekey_at{}, hard_at{};
-  bool replaced = false;               // a newer one sends; this one only receives
-  std::optional<TimePoint> drop_at{};  // of a replaced one whose DELETE does not come
-  bool deleted = false;  // both sides agree that it is gone; it receives what is still on the way until drop_at
+  bool replaced = false;               // a newer one is there; this one is to be deleted
+  std::optional<TimePoint> drop_at{};  // of a replaced one that the peer should delete
 };
 
-enum class TaskKind : std::uint8_t { Init, Auth, Dpd, RekeyChild, RekeyIke, DeleteChild, DeleteIke };
+// A Child SA that both sides have given up: it receives what is still on the way.
+struct Lingering {
+  Spi spi_in, spi_out;
+  TimePoint until{};
+};
+
+enum class TaskKind : std::uint8_t { Init, Auth, Dpd, CreateChild, RekeyChild, RekeyIke, DeleteChild, DeleteIke };
 
 struct Task {
   TaskKind kind = TaskKind::Dpd;
@@ -47,11 +53,12 @@ struct Request {
   std::uint64_t new_ike_spi = 0;
   Buffer nonce;
   std::unique_ptr<KeyExchange> ke;
-  std::optional<RivalRekey> rival{};  // of the same Child SA, answered while this one was under way
+  std::optional<RivalRekey> rival{};  // answered while this one was under way
 };
 
 struct IkeSa {
-  enum class State : std::uint8_t { InitSent, AuthSent, HalfOpen, Established, Deleting };
+  // Closed: gone, but for repetitions of the peer's last request, which get their answer until drop_at.
+  enum class State : std::uint8_t { InitSent, AuthSent, HalfOpen, Established, Deleting, Closed };
 
   std::uint64_t spi_i = 0, spi_r = 0;
   bool initiator = false;  // we are the original initiator
@@ -72,7 +79,8 @@ struct IkeSa {
   Buffer init_request, init_response, ni, nr, cookie;
   std::unique_ptr<KeyExchange> ke;
   bool gone = false;          // erased at the end of the step
-  bool doomed = false;        // one of two side by side that is being deleted
+  bool doomed = false;        // not for use: redundant, and to be deleted by one side
+  bool undecided = false;     // made by a rekey of the peer's that collides with ours
   unsigned init_retries = 0;  // COOKIE and INVALID_KE_PAYLOAD answered
   Spi first_child_spi{};
 
@@ -84,9 +92,22 @@ struct IkeSa {
 
   TimePoint created{};
   std::optional<TimePoint> established, rekey_at, hard_at, drop_at;
+  // CREATE_CHILD_SA
+  std::optional<TimePoint> create_child_at;       // it has no Child SA; when to ask for one
+  std::optional<DhGroup> child_group, ike_group;  // that INVALID_KE_PAYLOAD asked for
+  std::optional<TimePoint> reauth_at;
+  unsigned reauth_tries = 0;
+  bool authenticated_by_us = false;     // we began its IKE_AUTH, or that of the one it was rekeyed from
+  bool replaces = false;                // made to authenticate anew: the others go when it is up
+  unsigned refusals = 0;                // in a row
+  std::optional<TimePoint> busy_since;  // nothing but TEMPORARY_FAILURE since then
   TimePoint last_heard{}, last_sent{};
   std::vector<Child> children;
 
+  // For use and not about to go.
+  bool usable() const { return !gone && state == State::Established && !drop_at && !doomed && !undecided; }
+  bool doing(TaskKind k) const { return request && request->task.kind == k; }
+  bool doing(TaskKind k, Spi spi_in) const { return doing(k) && request->task.spi_in == spi_in; }
   bool encapsulated() const { return nat_local || nat_remote || forced_encap; }
   // Of our own requests' and responses' header.
   Header header(Exchange e, bool response, std::uint32_t id) const {
@@ -95,17 +116,17 @@ struct IkeSa {
   }
   Child* child_in(Spi spi) {
     for (auto& c : children) {
-      if (c.sa.spi_in == spi && !c.deleted) return &c;
+      if (c.sa.spi_in == spi) return &c;
     }
     return nullptr;
   }
   Child* child_out(Spi spi) {
     for (auto& c : children) {
-      if (c.sa.spi_out == spi && !c.deleted) return &c;
+      if (c.sa.spi_out == spi) return &c;
     }
     return nullptr;
   }
-  // The one that sends; the newest where there are several.
+  // The newest that is not replaced.
   Child* current() {
     Child* best = nullptr;
     for (auto& c : children) {

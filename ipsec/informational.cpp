@@ -1,4 +1,6 @@
 // INFORMATIONAL (RFC 7296 1.4): liveness, DELETE, notifies.
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "ipsec/peer_impl.hpp"
@@ -9,42 +11,47 @@ namespace cgw::ipsec {
 void IkePeer::Impl::on_informational_request(Context& cx, IkeSa& sa, const Payloads& payloads) {
   Payloads answer;
   bool delete_ike = false;
-  std::vector<std::uint32_t> ours;
   std::vector<Spi> removed;
   for (const auto& p : payloads) {
     if (p.type != PayloadType::Delete) continue;
     const auto d = parse_delete(p.body);
-    if (!d) return respond(cx, sa, Exchange::Informational, {make_notify(NotifyType::InvalidSyntax)});
+    if (!d) return refuse_as_malformed(cx, sa, Exchange::Informational);
     delete_ike = delete_ike || d->ike;
     for (const auto spi : d->spis) {
-      // The peer names what it receives on: our outbound SPI (RFC 7296 3.11).
-      Child* c = sa.child_out(Spi{spi});
-      if (c == nullptr) continue;
+      // The peer names what it receives on: our outbound SPI (RFC 7296 3.11). RFC 7296 2.25.1: "If a peer receives a
+      // request to close a Child SA that does not exist, it SHOULD reply without a Delete payload."
+      const Child* c = sa.child_out(Spi{spi});
+      if (c == nullptr || std::ranges::find(removed, c->sa.spi_in) != removed.end()) continue;
       removed.push_back(c->sa.spi_in);
-      // RFC 7296 1.4.1: of a pair that we are deleting ourselves, both sides forget without naming it again.
-      const bool crossing =
-          sa.request && sa.request->task.kind == TaskKind::DeleteChild && sa.request->task.spi_in == c->sa.spi_in;
-      if (!crossing) ours.push_back(c->sa.spi_in.value());
+      // RFC 7296 2.25.1: "If a peer receives a request to close a Child SA that it is currently trying to close, it
+      // SHOULD reply without a Delete payload".
+      if (!sa.doing(TaskKind::DeleteChild, c->sa.spi_in)) answer.push_back(make_delete_esp(c->sa.spi_in.value()));
     }
   }
-  for (const auto spi : ours)
-    answer.push_back(make_delete_esp(spi));
   respond(cx, sa, Exchange::Informational, answer);
   if (find_notify(payloads, NotifyType::AuthenticationFailed)) {
     return failed(cx, sa, explain(NotifyType::AuthenticationFailed, config), true);
   }
-  if (delete_ike) {
-    const bool was_in_use = sa.current() != nullptr;
-    const bool replaced = sa.state == IkeSa::State::Deleting;
-    drop(cx, sa);
-    if (!was_in_use || replaced || current() != nullptr) return;
-    moved_why = "the peer sent DELETE for the IKE SA";
-    note(cx, Level::Info, moved_why);
-    return connect_after(cx, false);
-  }
-  for (const Spi spi : removed)
+  if (sa.usable()) set_reauthentication(cx, sa, payloads);
+  if (delete_ike) return on_delete_ike(cx, sa);
+  for (const Spi spi : removed) {
+    std::erase_if(sa.tasks, [&](const Task& t) { return t.spi_in == spi; });
     remove_child(cx, sa, spi);
+  }
   if (!removed.empty()) child_lost(cx, sa, "the peer sent DELETE for the Child SA");
+}
+
+void IkePeer::Impl::on_delete_ike(Context& cx, IkeSa& sa) {
+  // RFC 7296 2.8.2: "If the peer that did notice the simultaneous rekey gets the delete request from the other peer for
+  // the old IKE SA, it knows that the other peer did not detect the simultaneous rekey, and the first peer can forget
+  // its own rekey attempt."
+  if (sa.doing(TaskKind::RekeyIke) && sa.request->rival) follow_rival(cx, sa, *sa.request->rival);
+  const bool in_use = sa.usable();
+  close(cx, sa);
+  if (!in_use || current() != nullptr) return;
+  moved_why = "the peer sent DELETE for the IKE SA";
+  note(cx, Level::Info, moved_why);
+  connect_after(cx, false);
 }
 
 void IkePeer::Impl::on_delete_response(Context& cx, IkeSa& sa, const Request& r) {

@@ -64,6 +64,7 @@ enum class NotifyType : std::uint16_t {
   UseTransportMode = 16391,
   RekeySa = 16393,
   EspTfcPaddingNotSupported = 16394,
+  AuthLifetime = 16403,
   FragmentationSupported = 16430,
   SignatureHashAlgorithms = 16431,
 };

@@ -11,6 +11,8 @@ namespace cgw::ipsec {
 namespace {
 
 constexpr Seconds kHalfOpenLimit{30};
+constexpr Seconds kAnswerRepetitions{30};
+constexpr std::ptrdiff_t kMaxClosed = 8;
 constexpr Seconds kSettle{10};  // two IKE SAs side by side longer than this: one goes
 
 void consider(std::optional<TimePoint>& best, std::optional<TimePoint> at) {
@@ -42,6 +44,10 @@ const PeerStatus& IkePeer::status() const {
 bool IkePeer::owns(std::uint64_t spi_i, std::uint64_t spi_r) const {
   return std::ranges::any_of(impl_->sas,
                              [&](const auto& s) { return s->spi_i == spi_i && (s->spi_r == spi_r || s->spi_r == 0); });
+}
+
+std::size_t IkePeer::ike_sas() const {
+  return impl_->sas.size();
 }
 
 Actions IkePeer::Impl::step(TimePoint now, const Event& event) {
@@ -78,6 +84,7 @@ void IkePeer::Impl::on(Context& cx, const Stop& e) {
     }
     drop(cx, *s);
   }
+  flush_lingering(cx, TimePoint::max());
 }
 
 void IkePeer::Impl::on(Context& cx, const Reestablish& e) {
@@ -89,6 +96,7 @@ void IkePeer::Impl::on(Context& cx, const Reestablish& e) {
     }
     drop(cx, *s);
   }
+  flush_lingering(cx, TimePoint::max());
   if (running) connect(cx);
 }
 
@@ -114,6 +122,7 @@ void IkePeer::Impl::on(Context& cx, const Tick&) {
   for (std::size_t i = 0; i < sas.size(); ++i) {
     if (!sas[i]->gone) tick(cx, *sas[i]);
   }
+  flush_lingering(cx, cx.now);
   settle_duplicates(cx);
   if (connect_at && *connect_at <= cx.now) connect(cx);
 }
@@ -124,32 +133,18 @@ void IkePeer::Impl::tick(Context& cx, IkeSa& sa) {
     return;
   }
   if (sa.request && sa.request->next <= cx.now) retransmit(cx, sa);
-  if (sa.gone || sa.state != IkeSa::State::Established) return;
+  if (sa.gone) return;
   if (sa.drop_at && *sa.drop_at <= cx.now) return drop(cx, sa);
+  if (sa.state != IkeSa::State::Established) return;
   if (sa.hard_at && *sa.hard_at <= cx.now) return failed(cx, sa, "the IKE SA's lifetime is over", false);
+  if (!sa.usable()) return;
   if (sa.rekey_at && *sa.rekey_at <= cx.now) {
     sa.rekey_at.reset();
     queue(cx, sa, {TaskKind::RekeyIke});
   }
-  for (std::size_t i = 0; i < sa.children.size() && !sa.gone; ++i) {
-    Child& c = sa.children[i];
-    if (c.deleted && *c.drop_at <= cx.now) {
-      remove_child(cx, sa, c.sa.spi_in);
-      --i;
-    } else if (!c.deleted && c.replaced && c.drop_at && *c.drop_at <= cx.now) {
-      c.drop_at.reset();
-      queue(cx, sa, {TaskKind::DeleteChild, c.sa.spi_in});
-    } else if (!c.replaced && c.rekey_at <= cx.now) {
-      c.rekey_at = c.hard_at;
-      queue(cx, sa, {TaskKind::RekeyChild, c.sa.spi_in});
-    }
-  }
-  const auto expired = std::ranges::find_if(sa.children, [&](const Child& c) { return c.hard_at <= cx.now; });
-  if (expired != sa.children.end()) {
-    const Spi spi = expired->sa.spi_in;
-    remove_child(cx, sa, spi);
-    child_lost(cx, sa, "the Child SA's lifetime is over");
-  }
+  tick_children(cx, sa);
+  if (!sa.usable()) return;
+  if (sa.reauth_at && *sa.reauth_at <= cx.now) start_reauthentication(cx, sa);
   if (!sa.request && sa.last_heard + config.dpd_interval <= cx.now) queue(cx, sa, {TaskKind::Dpd});
   const bool behind_nat = sa.nat_local || sa.forced_encap;
   if (behind_nat && sa.last_sent + config.nat_keepalive <= cx.now) {
@@ -162,20 +157,23 @@ std::optional<TimePoint> IkePeer::Impl::next_deadline() const {
   std::optional<TimePoint> best = connect_at;
   std::size_t up = 0;
   std::optional<TimePoint> newest;
+  for (const Lingering& l : lingering)
+    consider(best, l.until);
   for (const auto& s : sas) {
     if (s->request) consider(best, s->request->next);
     if (s->state == IkeSa::State::HalfOpen) consider(best, s->created + kHalfOpenLimit);
-    if (s->state != IkeSa::State::Established) continue;
     consider(best, s->drop_at);
-    consider(best, s->hard_at);
+    if (s->state == IkeSa::State::Established) consider(best, s->hard_at);
+    if (!s->usable()) continue;
     consider(best, s->rekey_at);
+    consider(best, s->create_child_at);
+    consider(best, s->reauth_at);
     for (const Child& c : s->children) {
       consider(best, c.replaced ? c.drop_at : std::optional(c.rekey_at));
       consider(best, c.hard_at);
     }
     if (!s->request) consider(best, s->last_heard + config.dpd_interval);
     if (s->nat_local || s->forced_encap) consider(best, s->last_sent + config.nat_keepalive);
-    if (s->drop_at || s->doomed) continue;
     ++up;
     if (!newest || *s->established > *newest) newest = s->established;
   }
@@ -187,7 +185,7 @@ std::optional<TimePoint> IkePeer::Impl::next_deadline() const {
 IkeSa* IkePeer::Impl::current() {
   IkeSa* best = nullptr;
   for (auto& s : sas) {
-    if (s->gone || s->state != IkeSa::State::Established || s->current() == nullptr) continue;
+    if (!s->usable() || s->current() == nullptr) continue;
     if (best == nullptr || *s->established >= *best->established) best = s.get();
   }
   return best;
@@ -205,20 +203,20 @@ void IkePeer::Impl::settle_duplicates(Context& cx) {
   TimePoint newest{};
   std::size_t up = 0;
   for (auto& s : sas) {
-    if (s->gone || s->state != IkeSa::State::Established || s->drop_at || s->doomed) continue;
+    if (!s->usable()) continue;
     ++up;
     newest = std::max(newest, *s->established);
     if (s->current() != nullptr && (keep == nullptr || s->spi_i > keep->spi_i)) keep = s.get();
   }
-  if (up < 2 || newest + kSettle > cx.now) return;
+  if (up < 2 || keep == nullptr || newest + kSettle > cx.now) return;
   for (auto& s : sas) {
-    if (s.get() == keep || s->gone || s->state != IkeSa::State::Established || s->drop_at || s->doomed) continue;
+    if (s.get() == keep || !s->usable()) continue;
     s->doomed = true;
     note(cx, Level::Info, fmt::format("two IKE SAs with the peer: {:016x}_i is deleted", s->spi_i));
     s->tasks.clear();
     queue(cx, *s, {TaskKind::DeleteIke});
   }
-  if (keep != nullptr) use_outbound(cx, *keep->current());
+  use_outbound(cx, *keep->current());
 }
 
 void IkePeer::Impl::connect(Context& cx) {
@@ -248,31 +246,63 @@ void IkePeer::Impl::connect_after(Context& cx, bool refused) {
 }
 
 void IkePeer::Impl::failed(Context& cx, IkeSa& sa, std::string why, bool refused) {
-  const bool attempt = !sa.established;
-  status.last_error = why;
-  moved_why = why;
-  if (why != said) {
-    said = why;
-    note(cx, Level::Warning, (attempt ? "IKE attempt failed: " : "IKE SA lost: ") + why);
-  }
+  say_failure(cx, sa.established ? "IKE SA lost: " : "IKE attempt failed: ", std::move(why));
   drop(cx, sa);
   if (current() == nullptr) connect_after(cx, refused);
 }
 
 void IkePeer::Impl::drop(Context& cx, IkeSa& sa) {
-  for (const Child& c : sa.children)
-    cx.out.push_back(RemoveChild{c.sa.spi_in, c.sa.spi_out});
-  sa.children.clear();
   sa.tasks.clear();
   sa.request.reset();
   sa.gone = true;
-  // What is left of two side by side sends again.
-  if (IkeSa* other = current()) use_outbound(cx, *other->current());
+  forget_children(cx, sa);
+}
+
+// RFC 7296 2.1: "the responder MUST remember each response until it receives a request whose sequence number is larger
+// than or equal to the sequence number in the response plus its window size"; here: for a while.
+void IkePeer::Impl::close(Context& cx, IkeSa& sa) {
+  sa.tasks.clear();
+  sa.request.reset();
+  sa.state = IkeSa::State::Closed;
+  sa.drop_at = cx.now + kAnswerRepetitions;
+  forget_children(cx, sa);
+  const auto closed = [](const auto& s) { return !s->gone && s->state == IkeSa::State::Closed; };
+  if (std::ranges::count_if(sas, closed) > kMaxClosed) (*std::ranges::find_if(sas, closed))->gone = true;
+}
+
+void IkePeer::Impl::lost(Context& cx, IkeSa& sa, std::string why) {
+  say_failure(cx, "IKE SA lost: ", std::move(why));
+  close(cx, sa);
+  if (current() == nullptr) connect_after(cx, true);
+}
+
+void IkePeer::Impl::abandon(Context& cx, IkeSa& sa, std::string why) {
+  say_failure(cx, "IKE SA given up: ", std::move(why));
+  sa.doomed = true;
+  sa.tasks.clear();
+  queue(cx, sa, {TaskKind::DeleteIke});
+  if (current() == nullptr) connect_after(cx, true);
+}
+
+void IkePeer::Impl::say_failure(Context& cx, std::string_view what, std::string why) {
+  status.last_error = why;
+  moved_why = why;
+  if (why == said) return;
+  said = why;
+  note(cx, Level::Warning, std::string(what) + why);
 }
 
 Duration IkePeer::Impl::jittered(Duration d) {
   const auto tenth = static_cast<std::uint64_t>(std::max<Duration::rep>(d.count() / 10, 1));
   return d - Duration(static_cast<Duration::rep>(entropy.below(tenth)));
+}
+
+Duration IkePeer::Impl::backoff_of(unsigned n, Duration first, Duration max) {
+  Duration wait = first;
+  for (unsigned i = 0; i < n && wait < max; ++i)
+    wait *= 2;
+  wait = std::min(wait, max);
+  return wait - Duration(static_cast<Duration::rep>(entropy.below(static_cast<std::uint64_t>(wait.count()) / 2)));
 }
 
 void IkePeer::Impl::refresh_status() {
@@ -281,10 +311,12 @@ void IkePeer::Impl::refresh_status() {
   status.child_installed.reset();
   status.child_rekey_at.reset();
   if (sa == nullptr) {
-    status.state = running && (!sas.empty() || connect_at) ? PeerState::Connecting : PeerState::Idle;
+    const auto open = [](const auto& s) { return s->state != IkeSa::State::Closed; };
+    status.state = running && (connect_at || std::ranges::any_of(sas, open)) ? PeerState::Connecting : PeerState::Idle;
     status.ike_suite.reset();
     status.ike_established.reset();
     status.ike_rekey_at.reset();
+    status.reauthentication_at.reset();
     status.spi_i = status.spi_r = 0;
     return;
   }
@@ -295,6 +327,7 @@ void IkePeer::Impl::refresh_status() {
   status.ike_suite = sa->suite;
   status.ike_established = sa->established;
   status.ike_rekey_at = sa->rekey_at;
+  status.reauthentication_at = sa->reauth_at;
   status.nat_local = sa->nat_local;
   status.nat_remote = sa->nat_remote;
   const Child& c = *sa->current();

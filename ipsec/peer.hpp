@@ -41,6 +41,8 @@ struct PeerConfig {
   // Without ESN the sequence number ends an SA at 2^32 - 1 packets (RFC 4303 3.3.3): 3e9 leave time for a rekey.
   std::uint64_t rekey_packets = 3'000'000'000;
   std::uint64_t rekey_octets = 0;
+  // The peer is authenticated anew after so long: a new IKE SA beside the old one, make before break. 0: never.
+  Seconds reauth_time{0};
   Seconds dpd_interval{10};  // of silence before an empty INFORMATIONAL asks
   // A request is sent again after these waits; after the last the peer counts as dead.
   std::vector<Millis> retransmit{Millis{500}, Millis{1000}, Millis{1500}, Millis{2000}, Millis{3000}};
@@ -72,13 +74,18 @@ struct ChildExpiring {
   Spi spi;
   bool hard = false;
 };
+// The operator asks for new keys, or for an answer.
+struct Renew {
+  enum class What : std::uint8_t { IkeSa, Authentication, Liveness };
+  What what = What::IkeSa;
+};
 // What the calendar says now; the core counts on from there. Told at the start and whenever the host's clock was set:
 // without it no certificate is valid.
 struct WallClock {
   WallTime time;
 };
 struct Tick {};
-using Event = std::variant<Start, Stop, Received, Reestablish, EspSeen, ChildExpiring, WallClock, Tick>;
+using Event = std::variant<Start, Stop, Received, Reestablish, EspSeen, ChildExpiring, Renew, WallClock, Tick>;
 
 // ---- actions, to be carried out in this order
 struct SendDatagram {
@@ -117,7 +124,7 @@ struct PeerStatus {
   bool initiator = false;
   std::optional<IkeSuite> ike_suite;
   std::optional<TimePoint> ike_established;
-  std::optional<TimePoint> ike_rekey_at;
+  std::optional<TimePoint> ike_rekey_at, reauthentication_at;
   std::optional<ChildSa> child;  // current; without keys (in/out are empty)
   std::optional<TimePoint> child_installed;
   std::optional<TimePoint> child_rekey_at;
@@ -142,6 +149,8 @@ class IkePeer {
   const PeerStatus& status() const;
   // Whether a datagram that carries these SPIs (header fields) belongs to one of our IKE SAs.
   bool owns(std::uint64_t spi_i, std::uint64_t spi_r) const;
+  // IKE SAs there are, in whatever state.
+  std::size_t ike_sas() const;
 
  private:
   struct Impl;

@@ -2,6 +2,7 @@
 #include <memory>
 #include <vector>
 
+#include "ipsec/create_child_sa.hpp"
 #include "ipsec/ike_sa.hpp"
 #include "ipsec/peer.hpp"
 #include "ipsec/sa_payload.hpp"
@@ -9,8 +10,9 @@
 
 namespace cgw::ipsec {
 
-// The state machine behind IkePeer. One file an exchange: sa_init.cpp, auth.cpp, create_child_sa.cpp,
-// informational.cpp; auth_check.cpp proves who both are; child.cpp installs and removes Child SAs; requests.cpp sends,
+// The state machine behind IkePeer. One file an exchange: sa_init.cpp, auth.cpp, create_child_sa.cpp with
+// rekey_child.cpp and rekey_ike.cpp, informational.cpp; auth_check.cpp proves who both are; child.cpp installs and
+// removes Child SAs; reauthentication.cpp makes both anew; requests.cpp sends,
 // retransmits and dispatches; peer.cpp is the rest.
 struct IkePeer::Impl {
   struct Context {
@@ -29,6 +31,7 @@ struct IkePeer::Impl {
   void on(Context& cx, const Reestablish& e);
   void on(Context& cx, const EspSeen&);
   void on(Context& cx, const ChildExpiring& e);
+  void on(Context& cx, const Renew& e);
   void on(Context& cx, const Tick&);
   void tick(Context& cx, IkeSa& sa);
   void finish(Context& cx);
@@ -37,17 +40,28 @@ struct IkePeer::Impl {
   void connect_after(Context& cx, bool refused);
   // The attempt or the SA is over; words for the status.
   void failed(Context& cx, IkeSa& sa, std::string why, bool refused);
+  void say_failure(Context& cx, std::string_view what, std::string why);
   void drop(Context& cx, IkeSa& sa);
+  // As drop, but the peer's last request is still answered when it comes again.
+  void close(Context& cx, IkeSa& sa);
+  // Both sides know that the IKE SA is gone: a new one after a pause.
+  void lost(Context& cx, IkeSa& sa, std::string why);
+  // DELETE, and a new IKE SA after a pause.
+  void abandon(Context& cx, IkeSa& sa, std::string why);
   void settle_duplicates(Context& cx);
   IkeSa* current();
   IkeSa* find(std::uint64_t spi_i, std::uint64_t spi_r);
   Duration jittered(Duration d);
+  // first, doubled n times up to max, less up to half.
+  Duration backoff_of(unsigned n, Duration first, Duration max);
 
   // requests.cpp
   void send_request(Context& cx, IkeSa& sa, Exchange e, Request r, const Payloads& payloads);
   void send_plain_request(Context& cx, IkeSa& sa, Request r, Buffer message);
   void send_datagrams(Context& cx, IkeSa& sa, const std::vector<Buffer>& datagrams);
   void respond(Context& cx, IkeSa& sa, Exchange e, const Payloads& payloads);
+  // RFC 7296 2.21.3: fatal for the IKE SA.
+  void refuse_as_malformed(Context& cx, IkeSa& sa, Exchange e);
   void retransmit(Context& cx, IkeSa& sa);
   void queue(Context& cx, IkeSa& sa, Task t);
   void pump(Context& cx, IkeSa& sa);
@@ -92,19 +106,37 @@ struct IkePeer::Impl {
   std::optional<WallTime> wall(TimePoint now) const;
 
   // create_child_sa.cpp
-  void start_child_rekey(Context& cx, IkeSa& sa, Spi old);
-  void start_ike_rekey(Context& cx, IkeSa& sa);
   void on_create_child_request(Context& cx, IkeSa& sa, const Payloads& payloads);
-  void answer_child_rekey(Context& cx, IkeSa& sa, const Payloads& payloads, const std::vector<Proposal>& offered,
-                          Child* old);
-  void answer_ike_rekey(Context& cx, IkeSa& sa, const Payloads& payloads, const std::vector<Proposal>& offered);
-  void on_child_rekey_response(Context& cx, IkeSa& sa, Request r, const Payloads& payloads);
+  void established_childless(Context& cx, IkeSa& sa, const Notify& error);
+  void create_child_refused(Context& cx, IkeSa& sa, const Request& r, const Notify& error);
+  bool other_group(IkeSa& sa, const Request& r, const Notify& error);
+
+  // rekey_child.cpp
+  void start_create_child(Context& cx, IkeSa& sa, Task t);
+  void answer_create_child(Context& cx, IkeSa& sa, const Parts& parts, Spi old);
+  void on_create_child_response(Context& cx, IkeSa& sa, Request r, const Payloads& payloads);
+  void child_answered(Context& cx, IkeSa& sa, Spi old, Child fresh, Buffer lowest);
+  void child_created(Context& cx, IkeSa& sa, const Request& r, const Buffer& our_lowest, Child fresh);
+
+  // rekey_ike.cpp
+  void start_ike_rekey(Context& cx, IkeSa& sa);
+  void answer_ike_rekey(Context& cx, IkeSa& sa, const Parts& parts);
   void on_ike_rekey_response(Context& cx, IkeSa& sa, Request r, const Payloads& payloads);
-  void rekey_refused(Context& cx, IkeSa& sa, const Request& r, const Payloads& payloads);
-  void replace_ike_sa(Context& cx, IkeSa& old, std::unique_ptr<IkeSa> fresh, bool by_us);
+  IkeSa& add_successor(Context& cx, const IkeSa& old, std::unique_ptr<IkeSa> fresh);
+  void inherit(Context& cx, IkeSa& old, IkeSa& fresh);
+  void settle_ike_rekey(Context& cx, IkeSa& old, IkeSa& ours, IkeSa& theirs, bool ours_is_lowest);
+  IkeSa* find_rival(const RivalRekey& rival);
+  void used_by_peer(Context& cx, IkeSa& sa);
+  bool follow_rival(Context& cx, IkeSa& old, const RivalRekey& rival);
+
+  // reauthentication.cpp
+  void start_reauthentication(Context& cx, IkeSa& old);
+  void reauthenticated(Context& cx, IkeSa& fresh);
+  void set_reauthentication(Context& cx, IkeSa& sa, const Payloads& payloads);
 
   // informational.cpp
   void on_informational_request(Context& cx, IkeSa& sa, const Payloads& payloads);
+  void on_delete_ike(Context& cx, IkeSa& sa);
   void on_delete_response(Context& cx, IkeSa& sa, const Request& r);
 
   // child.cpp
@@ -115,6 +147,11 @@ struct IkePeer::Impl {
   void install_inbound(Context& cx, const Child& c);
   void use_outbound(Context& cx, const Child& c);
   void remove_child(Context& cx, IkeSa& sa, Spi spi_in);
+  void forget_children(Context& cx, IkeSa& sa);
+  void release(Context& cx, const Lingering& old, IkeSa* successor);
+  void replace_child(Context& cx, IkeSa& sa, Spi spi_in);
+  void tick_children(Context& cx, IkeSa& sa);
+  void flush_lingering(Context& cx, TimePoint until);
   void set_volume(ChildSa& sa);
   void child_lost(Context& cx, IkeSa& sa, std::string why);
 
@@ -123,6 +160,8 @@ struct IkePeer::Impl {
   PeerConfig config;
   Entropy& entropy;
   std::vector<std::unique_ptr<IkeSa>> sas;
+  std::vector<Lingering> lingering;
+  Spi sending{};  // spi_in of the Child SA that sends
   bool running = false;
   bool said_contact = false;  // INITIAL_CONTACT was sent by this process
   bool pss = true;            // the form of our RSA signatures (RFC 8247 3.2 prefers RSASSA-PSS)

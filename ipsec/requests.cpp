@@ -10,6 +10,13 @@ namespace {
 
 constexpr std::size_t kMaxTasks = 32;
 
+bool deletes_ike(const Payloads& payloads) {
+  return std::ranges::any_of(payloads, [](const Payload& p) {
+    const auto d = p.type == PayloadType::Delete ? parse_delete(p.body) : std::nullopt;
+    return d && d->ike;
+  });
+}
+
 }  // namespace
 
 // AES-GCM: a counter, never twice under one key (RFC 5282 3.1). CBC: unpredictable.
@@ -56,11 +63,21 @@ void IkePeer::Impl::respond(Context& cx, IkeSa& sa, Exchange e, const Payloads& 
   send_datagrams(cx, sa, sa.last_response);
 }
 
+// RFC 7296 2.21.3: "If a peer parsing a request notices that it is badly formatted (after it has passed the message
+// authentication code checks and window checks) and it returns an INVALID_SYNTAX notification, then this error
+// notification is considered fatal in both peers, meaning that the IKE SA is deleted without needing an explicit Delete
+// payload."
+void IkePeer::Impl::refuse_as_malformed(Context& cx, IkeSa& sa, Exchange e) {
+  respond(cx, sa, e, {make_notify(NotifyType::InvalidSyntax)});
+  lost(cx, sa, fmt::format("the peer's {} is malformed: INVALID_SYNTAX sent", to_string(e)));
+}
+
 void IkePeer::Impl::retransmit(Context& cx, IkeSa& sa) {
   Request& r = *sa.request;
   if (++r.sent >= config.retransmit.size()) {
+    if (sa.doing(TaskKind::RekeyIke) && r.rival) follow_rival(cx, sa, *r.rival);
     const bool up = sa.state == IkeSa::State::Established;
-    if (sa.state == IkeSa::State::Deleting) return drop(cx, sa);
+    if (sa.state == IkeSa::State::Deleting || sa.drop_at) return drop(cx, sa);
     return failed(cx, sa, fmt::format("{} does not answer{}", sa.remote.to_string(), up ? " (DPD)" : ""), false);
   }
   r.next = cx.now + config.retransmit[r.sent];
@@ -86,12 +103,13 @@ void IkePeer::Impl::pump(Context& cx, IkeSa& sa) {
       case TaskKind::Init:
       case TaskKind::Auth: break;
       case TaskKind::Dpd: send_request(cx, sa, Exchange::Informational, std::move(r), {}); break;
-      case TaskKind::RekeyChild: start_child_rekey(cx, sa, t.spi_in); break;
+      case TaskKind::CreateChild:
+      case TaskKind::RekeyChild: start_create_child(cx, sa, t); break;
       case TaskKind::RekeyIke: start_ike_rekey(cx, sa); break;
       case TaskKind::DeleteChild:
-        if (sa.child_in(t.spi_in) != nullptr) {
-          send_request(cx, sa, Exchange::Informational, std::move(r), {make_delete_esp(t.spi_in.value())});
-        }
+        // The peer stops to receive on it when it has the DELETE.
+        if (const Child* next = sa.current(); next != nullptr && sending == t.spi_in) use_outbound(cx, *next);
+        send_request(cx, sa, Exchange::Informational, std::move(r), {make_delete_esp(t.spi_in.value())});
         break;
       case TaskKind::DeleteIke:
         sa.state = IkeSa::State::Deleting;
@@ -106,7 +124,7 @@ void IkePeer::Impl::on_protected(Context& cx, IkeSa& sa, const Received& e, cons
   // Nothing but the expected request, a repetition of the last one, or the answer to ours is worth decrypting.
   const bool repeated = !h.response && sa.expected_request > 0 && h.message_id == sa.expected_request - 1;
   const bool expected = h.response ? sa.request && sa.request->id == h.message_id : h.message_id == sa.expected_request;
-  if (!expected && !repeated) return;
+  if (!repeated && (!expected || sa.state == IkeSa::State::Closed)) return;
   auto opened = unprotect(e.message, h, *sa.in);
   if (!opened) return;
   sa.last_heard = cx.now;
@@ -128,11 +146,11 @@ void IkePeer::Impl::on_protected(Context& cx, IkeSa& sa, const Received& e, cons
   auto chain = parse_chain(opened->first, opened->plain);
   if (h.response) {
     // RFC 7296 2.21: a malformed answer is no answer; retransmission ends it.
-    if (chain) on_response(cx, sa, chain->payloads);
+    if (chain && !unknown_critical(chain->payloads)) on_response(cx, sa, chain->payloads);
     return;
   }
   ++sa.expected_request;
-  if (!chain) return respond(cx, sa, h.exchange, {make_notify(NotifyType::InvalidSyntax)});
+  if (!chain) return refuse_as_malformed(cx, sa, h.exchange);
   if (const auto type = unknown_critical(chain->payloads)) {
     return respond(cx, sa, h.exchange, {make_notify(NotifyType::UnsupportedCriticalPayload, Buffer{*type})});
   }
@@ -141,10 +159,11 @@ void IkePeer::Impl::on_protected(Context& cx, IkeSa& sa, const Received& e, cons
 
 void IkePeer::Impl::on_request(Context& cx, IkeSa& sa, const Header& h, const Payloads& payloads) {
   const bool half_open = sa.state == IkeSa::State::HalfOpen;
+  if (sa.undecided && !deletes_ike(payloads)) used_by_peer(cx, sa);
   switch (h.exchange) {
     case Exchange::IkeAuth:
       if (half_open) return on_auth_request(cx, sa, payloads);
-      return respond(cx, sa, h.exchange, {make_notify(NotifyType::InvalidSyntax)});
+      break;
     case Exchange::CreateChildSa:
       if (!half_open) return on_create_child_request(cx, sa, payloads);
       break;
@@ -153,18 +172,23 @@ void IkePeer::Impl::on_request(Context& cx, IkeSa& sa, const Header& h, const Pa
       break;
     case Exchange::IkeSaInit: break;
   }
-  respond(cx, sa, h.exchange, {make_notify(NotifyType::InvalidSyntax)});
+  refuse_as_malformed(cx, sa, h.exchange);
 }
 
 void IkePeer::Impl::on_response(Context& cx, IkeSa& sa, const Payloads& payloads) {
   Request r = std::move(*sa.request);
   sa.request.reset();
   sa.responses.clear();
+  // RFC 7296 2.21.3: fatal in both peers.
+  const auto error = error_in(payloads);
+  if (sa.established && error && error->type == NotifyType::InvalidSyntax)
+    return lost(cx, sa, "the peer calls our request malformed (INVALID_SYNTAX)");
   switch (r.task.kind) {
     case TaskKind::Init: break;
     case TaskKind::Auth: return on_auth_response(cx, sa, payloads);
     case TaskKind::Dpd: break;
-    case TaskKind::RekeyChild: on_child_rekey_response(cx, sa, std::move(r), payloads); break;
+    case TaskKind::CreateChild:
+    case TaskKind::RekeyChild: on_create_child_response(cx, sa, std::move(r), payloads); break;
     case TaskKind::RekeyIke: return on_ike_rekey_response(cx, sa, std::move(r), payloads);
     case TaskKind::DeleteChild:
     case TaskKind::DeleteIke: return on_delete_response(cx, sa, r);

@@ -32,6 +32,7 @@ vpn connection vpn-1
   ike proposal aes256gcm16-prfsha384-ecp384 aes128-sha256-modp2048
   esp proposal aes256gcm16-ecp384
   ike lifetime 14400
+  ike reauth-time 86400
   esp lifetime 1800
   esp rekey packets 1000000
   esp rekey bytes 4000000000000
@@ -90,6 +91,7 @@ TEST_CASE("what is rendered from a configuration that uses every row reads back 
                            "  ike proposal aes256gcm16-prfsha384-ecp384 aes128-sha256-modp2048",
                            "  esp proposal aes256gcm16-ecp384",
                            "  ike lifetime 14400",
+                           "  ike reauth-time 86400",
                            "  esp lifetime 1800",
                            "  esp rekey packets 1000000",
                            "  esp rekey bytes 4000000000000",
