@@ -60,7 +60,7 @@ class Conversation {
     setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     if (connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return Connected{};
-    if (errno == EAGAIN) return broken();
+    if (errno == EAGAIN || errno == EINTR) return broken();
     const std::string says = std::strerror(errno);
     if (errno == EACCES || errno == EPERM)
       return fail(ClientError{kNotPermitted, fmt::format("% {}: {}: run cgwsh as root", path_, says)});
@@ -70,6 +70,7 @@ class Conversation {
   }
 
   std::unexpected<ClientError> broken() const {
+    if (errno == EINTR) return fail(ClientError{kUnreachable, "% interrupted"});
     if (errno != EAGAIN && errno != EWOULDBLOCK)
       return fail(ClientError{kUnreachable, fmt::format("% cgwd at {} went away: {}", path_, std::strerror(errno))});
     return fail(ClientError{

@@ -3,6 +3,7 @@
 #include <histedit.h>
 #include <sys/stat.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -65,6 +66,23 @@ unsigned char complete(EditLine* el, int) {
   return CC_REDISPLAY;
 }
 
+// Ctrl-C: the line is given up, as in any shell; the program stays.
+unsigned char abandon(EditLine* el, int) {
+  const LineInfo* info = el_line(el);
+  el_cursor(el, static_cast<int>(info->lastchar - info->cursor));
+  el_deletestr(el, static_cast<int>(info->lastchar - info->buffer));
+  fmt::print("^C\n");
+  std::fflush(stdout);
+  return CC_REDISPLAY;
+}
+
+// While a command runs, Ctrl-C ends the wait for its answer: the system call fails with EINTR.
+void interrupt_waits() {
+  struct sigaction action {};
+  action.sa_handler = [](int) {};
+  sigaction(SIGINT, &action, nullptr);
+}
+
 std::string history_file() {
   const char* home = std::getenv("HOME");
   return home != nullptr ? std::string(home) + "/.cgwsh_history" : std::string();
@@ -93,12 +111,20 @@ int interact(Shell& shell) {
   el_set(el.get(), EL_ADDFN, "cgw-complete", "Complete a word", complete);
   el_set(el.get(), EL_BIND, "?", "cgw-help", nullptr);
   el_set(el.get(), EL_BIND, "^I", "cgw-complete", nullptr);
+  // The terminal sends no signal while a line is edited; Ctrl-C is a key.
+  el_set(el.get(), EL_SETTY, "-d", "-isig", nullptr);
+  el_set(el.get(), EL_ADDFN, "cgw-abandon", "Give the line up", abandon);
+  el_set(el.get(), EL_BIND, "^C", "cgw-abandon", nullptr);
+  interrupt_waits();
 
   int status = kOk;
   int length = 0;
   while (!shell.ended()) {
     const char* line = el_gets(el.get(), &length);
-    if (line == nullptr || length <= 0) break;
+    if (line == nullptr || length <= 0) {  // Ctrl-D
+      fmt::print("\n");
+      break;
+    }
     std::string text(line, static_cast<std::size_t>(length));
     text.erase(text.find_last_not_of("\r\n") + 1);
     if (!text.empty()) history(past.get(), &event, H_ENTER, text.c_str());
