@@ -96,6 +96,7 @@ void IkePeer::Impl::on_auth_response(Context& cx, IkeSa& sa, const Payloads& pay
                  {make_notify(NotifyType::AuthenticationFailed)});
     return failed(cx, sa, who.error(), true);
   }
+  remember(*who);
   sa.established = cx.now;
   // The IKE SA is good, the answer is not (the peer is told).
   const auto give_up = [&](std::string text) {
@@ -126,7 +127,6 @@ void IkePeer::Impl::on_auth_response(Context& cx, IkeSa& sa, const Payloads& pay
   install_inbound(cx, c);
   use_outbound(cx, c);
   sa.children.push_back(std::move(c));
-  remember(*who);
   sa.authenticated_by_us = true;
   set_reauthentication(cx, sa, payloads);
   established(cx, sa);

@@ -15,6 +15,8 @@ constexpr Seconds kRetryRekey{4}, kRetryRekeyMax{32};
 constexpr unsigned kMaxRefusals = 5;  // of a new Child SA, before the IKE SA goes
 // RFC 7296 2.25: "several minutes".
 constexpr Seconds kBusyTooLong{180};
+// What a peer rekeys and does not delete stays a while: the next may wait for that.
+constexpr std::size_t kMaxChildren = 8, kMaxIkeSas = 8;
 
 }  // namespace
 
@@ -101,7 +103,8 @@ void IkePeer::Impl::on_create_child_request(Context& cx, IkeSa& sa, const Payloa
   const auto answer = [&](NotifyType t) { respond(cx, sa, Exchange::CreateChildSa, {make_notify(t)}); };
   // RFC 7296 2.25.2: "If a peer receives a request to rekey an IKE SA that it is currently trying to close, it SHOULD
   // reply with TEMPORARY_FAILURE." One that has been rekeyed is such a one (2.8.2), and so is one that is redundant.
-  if (!sa.usable()) return answer(NotifyType::TemporaryFailure);
+  const bool crowded = sa.children.size() >= kMaxChildren || sas.size() >= kMaxIkeSas;
+  if (!sa.usable() || crowded) return answer(NotifyType::TemporaryFailure);
   const auto parts = parse_parts(payloads);
   if (!parts) return refuse_as_malformed(cx, sa, Exchange::CreateChildSa);
   const bool second_rival = sa.request && sa.request->rival;

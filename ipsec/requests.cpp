@@ -17,6 +17,20 @@ bool deletes_ike(const Payloads& payloads) {
   });
 }
 
+Exchange exchange_of(TaskKind k) {
+  switch (k) {
+    case TaskKind::Init: return Exchange::IkeSaInit;
+    case TaskKind::Auth: return Exchange::IkeAuth;
+    case TaskKind::CreateChild:
+    case TaskKind::RekeyChild:
+    case TaskKind::RekeyIke: return Exchange::CreateChildSa;
+    case TaskKind::Dpd:
+    case TaskKind::DeleteChild:
+    case TaskKind::DeleteIke: return Exchange::Informational;
+  }
+  return Exchange::Informational;
+}
+
 }  // namespace
 
 // AES-GCM: a counter, never twice under one key (RFC 5282 3.1). CBC: unpredictable.
@@ -123,7 +137,9 @@ void IkePeer::Impl::on_protected(Context& cx, IkeSa& sa, const Received& e, cons
   if (!sa.in || h.initiator == sa.initiator) return;
   // Nothing but the expected request, a repetition of the last one, or the answer to ours is worth decrypting.
   const bool repeated = !h.response && sa.expected_request > 0 && h.message_id == sa.expected_request - 1;
-  const bool expected = h.response ? sa.request && sa.request->id == h.message_id : h.message_id == sa.expected_request;
+  // An answer is of its request's exchange (RFC 7296 3.1); another's payloads mean something else.
+  const bool answer = sa.request && sa.request->id == h.message_id && h.exchange == exchange_of(sa.request->task.kind);
+  const bool expected = h.response ? answer : h.message_id == sa.expected_request;
   if (!repeated && (!expected || sa.state == IkeSa::State::Closed)) return;
   auto opened = unprotect(e.message, h, *sa.in);
   if (!opened) return;
