@@ -31,26 +31,42 @@ class ReplayWindow {
   std::vector<std::uint64_t> bits_;
 };
 
-class EspCipher;  // AES-GCM or CBC+HMAC on EVP; private to esp.cpp
+// Who does AES-GCM: libipsec-mb where it is built in and the processor has what it needs, or OpenSSL always. CBC with
+// HMAC is OpenSSL's.
+enum class EspCrypto : std::uint8_t { Fastest, OpenSsl };
+bool ipsec_mb_usable();
+
+class EspCipher;  // private to esp*.cpp
 
 class EspSealer {
  public:
-  EspSealer(const EspSuite& suite, Spi spi, const EspKeys& keys);
+  // sequence: the last number already used.
+  EspSealer(const EspSuite& suite, Spi spi, const EspKeys& keys, EspCrypto crypto = EspCrypto::Fastest,
+            std::uint64_t sequence = 0);
   ~EspSealer();
   EspSealer(EspSealer&&) noexcept;
   EspSealer& operator=(EspSealer&&) noexcept;
 
   // Largest growth of a packet.
   static constexpr std::size_t kMaxOverhead = 8 + 16 + 16 + 2 + 32;
-  // Writes the ESP packet for one inner IP packet to out (room: inner.size() + kMaxOverhead) and
-  // returns its size; 0 when the sequence number would wrap: the SA is used up.
+  // Octets of the ESP packet in front of the inner one, and in all.
+  std::size_t front() const;
+  std::size_t sealed_size(std::size_t inner) const;
+  // packet: sealed_size(inner) octets, the inner IP packet at front(). False when the sequence number would wrap: the
+  // SA is used up (RFC 4303 3.3.3).
+  bool seal_in_place(std::span<std::uint8_t> packet, std::size_t inner);
+  // The same from elsewhere into `out`: the size, or 0.
   std::size_t seal(Bytes inner, std::span<std::uint8_t> out);
+
   std::uint64_t sequence() const { return sequence_; }
+  // A sixteenth of the numbers is left: time for another SA. Then none is.
+  bool nearly_used_up() const;
+  bool used_up() const { return sequence_ == limit_; }
 
  private:
   std::unique_ptr<EspCipher> cipher_;
   Spi spi_;
-  std::uint64_t sequence_ = 0;
+  std::uint64_t sequence_;
   std::uint64_t limit_;
 };
 
@@ -58,19 +74,22 @@ enum class EspDrop : std::uint8_t { Truncated, Replayed, BadIcv, BadPadding, Not
 
 class EspOpener {
  public:
-  EspOpener(const EspSuite& suite, const EspKeys& keys, std::uint32_t replay_window);
+  EspOpener(const EspSuite& suite, const EspKeys& keys, std::uint32_t replay_window,
+            EspCrypto crypto = EspCrypto::Fastest);
   ~EspOpener();
   EspOpener(EspOpener&&) noexcept;
   EspOpener& operator=(EspOpener&&) noexcept;
 
-  // packet: from the SPI on. Writes the inner packet to out (room: packet.size()); its size is
-  // checked against the inner IP header. On a drop the reason is counted by the caller.
-  Result<std::size_t, EspDrop> open(Bytes packet, std::span<std::uint8_t> out);
+  // packet: from the SPI on, changed in place. Yields the inner packet in it, whose size is the inner IP header's. On
+  // a drop the reason is counted by the caller.
+  Result<std::span<std::uint8_t>, EspDrop> open(std::span<std::uint8_t> packet);
   const ReplayWindow& window() const { return window_; }
+  bool nearly_used_up() const;
 
  private:
   std::unique_ptr<EspCipher> cipher_;
   bool esn_;
+  std::uint64_t limit_;
   ReplayWindow window_;
 };
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ipsec/child_sa.hpp"
 #include "kernel/error.hpp"
@@ -15,6 +16,13 @@ namespace cgw::kernel {
 struct TunnelCounters {
   std::uint64_t packets_in = 0, octets_in = 0, packets_out = 0, octets_out = 0;
   std::map<std::string, std::uint64_t> drops;  // by reason: "replayed", "bad ICV", "no SA", ...
+};
+
+// An SA whose sequence numbers (or lifetime in octets) come to their end: hard, nothing passes any more.
+struct SaExpiring {
+  IfId id;
+  ipsec::Spi spi;  // ours if inbound, the peer's if outbound
+  bool hard = false;
 };
 
 // Where ESP happens. Two kinds behind one interface: XFRM states and policies with an xfrm interface
@@ -32,7 +40,9 @@ class DataPlane {
   virtual KernelResult<void> remove_interface(const std::string& name, IfId id) = 0;
 
   virtual KernelResult<void> install_inbound(IfId id, const ipsec::ChildSa& sa) = 0;
-  // Switches what is sent; policies appear with the first SA.
+  // Switches what is sent; policies appear with the first SA. The SA in use again, with other endpoints: only the way
+  // changes. An error for an SA that has been removed, or whose SPIs are in use with other keys: its sequence numbers
+  // would begin again under the same keys.
   virtual KernelResult<void> use_outbound(IfId id, const ipsec::ChildSa& sa) = 0;
   // Unknown SPIs are fine. Counters of the removed SA stay in the totals. When it was the outbound one in
   // use, packets are dropped from then on.
@@ -41,6 +51,9 @@ class DataPlane {
   // a tunnel has its own Child SA.
   virtual KernelResult<void> remove_leftovers(IfId id) = 0;
   virtual KernelResult<TunnelCounters> counters(IfId id) = 0;
+
+  // What has come to its end since the last call, each SA once soft and once hard. Cheap: asked with every poll.
+  virtual std::vector<SaExpiring> take_expiring() { return {}; }
 
   // The userspace plane reads UDP port 4500 itself and hands IKE messages over through this SOCK_DGRAM
   // socket, each preceded by a RelayHeader; nullopt: the caller reads port 4500 itself.
@@ -68,8 +81,8 @@ struct Capability {
 Capability probe_capability();
 
 // udp4500: a bound UDP socket that outlives the plane. The kernel plane sets UDP_ENCAP on it; the userspace
-// plane reads it in a thread of its own.
+// plane reads it in a thread of its own, and one of IPv6 too if it is given (-1: none).
 KernelResult<std::unique_ptr<DataPlane>> make_xfrm_plane(int udp4500);
-KernelResult<std::unique_ptr<DataPlane>> make_userspace_plane(int udp4500);
+KernelResult<std::unique_ptr<DataPlane>> make_userspace_plane(int udp4500, int udp4500_v6 = -1);
 
 }  // namespace cgw::kernel

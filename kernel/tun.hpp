@@ -1,10 +1,14 @@
 #pragma once
+#include <sys/uio.h>
+
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "base/wire.hpp"
 #include "kernel/error.hpp"
+#include "kernel/vnet_header.hpp"
 
 namespace cgw::kernel {
 
@@ -25,25 +29,31 @@ class UniqueFd {
   int fd_ = -1;
 };
 
-// One end of a layer-3 TUN device: whole IP packets, no header. Never blocks. The interface is persistent: it
+// One end of a layer-3 TUN device: IP packets behind a VnetHeader. Never blocks. The interface is persistent: it
 // stays, with its addresses and routes, when this process goes.
 class Tun {
  public:
-  // Creates the interface or takes over an unused TUN of this name.
-  static KernelResult<Tun> open(const std::string& name);
+  // Largest packet of one read: a super-packet of 64 KiB and its headers.
+  static constexpr std::size_t kLargest = 65536 + 128;
+
+  // Creates the interface or takes over an unused TUN of this name. wanted: what to offload if the kernel can.
+  static KernelResult<Tun> open(const std::string& name, Offloads wanted);
 
   int fd() const { return fd_.get(); }
   IfIndex index() const { return index_; }
+  Offloads offloads() const { return offloads_; }
   // What the kernel routed into the interface: size, 0 when there is nothing; an error when the interface is
-  // gone.
-  KernelResult<std::size_t> read(std::span<std::uint8_t> out) const;
-  // Hands the kernel a packet as if received on the interface. False: refused (interface down).
-  bool write(Bytes packet) const;
+  // gone. One packet, or many in one as the header says.
+  KernelResult<std::size_t> read(VnetHeader& header, std::span<std::uint8_t> out) const;
+  // Hands the kernel packets as if received on the interface; parts[0] is for the header. False: refused
+  // (interface down).
+  bool write(const VnetHeader& header, std::span<iovec> parts) const;
 
  private:
-  Tun(UniqueFd fd, IfIndex index) : fd_(std::move(fd)), index_(index) {}
+  Tun(UniqueFd fd, IfIndex index, Offloads offloads) : fd_(std::move(fd)), index_(index), offloads_(offloads) {}
   UniqueFd fd_;
   IfIndex index_;
+  Offloads offloads_;
 };
 
 }  // namespace cgw::kernel

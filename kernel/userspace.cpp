@@ -1,5 +1,4 @@
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -11,6 +10,7 @@
 #include <cerrno>
 #include <exception>
 #include <map>
+#include <system_error>
 #include <thread>
 
 #include <fmt/format.h>
@@ -18,6 +18,8 @@
 
 #include "kernel/data_plane.hpp"
 #include "kernel/tunnel_link.hpp"
+#include "kernel/userspace_options.hpp"
+#include "kernel/userspace_outbound.hpp"
 #include "kernel/userspace_receiver.hpp"
 #include "kernel/userspace_sender.hpp"
 
@@ -28,22 +30,32 @@ using ipsec::ChildSa;
 using ipsec::Spi;
 using userspace::Clock;
 using userspace::Counters;
+using userspace::EspSocket;
 using userspace::InnerCheck;
+using userspace::Sender;
+using userspace::Wear;
 
-constexpr int kSocketBuffer = 8 << 20;
+constexpr std::uint32_t kMostSenders = 4;
+
+struct In {
+  std::shared_ptr<userspace::Inbound> sa;
+  Wear reported = Wear::Fresh;
+};
+struct Out {
+  std::shared_ptr<userspace::Sealing> sealing;
+  Wear reported = Wear::Fresh;
+};
 
 struct Tunnel {
   std::shared_ptr<const Tun> tun;
   std::shared_ptr<Counters> counters = std::make_shared<Counters>();
-  std::map<Spi, std::shared_ptr<userspace::Inbound>> in;
-  std::shared_ptr<const userspace::Outbound> out;
-  // Of every outbound SA not yet removed: its sequence goes on if it is used again, so that no nonce is used twice.
-  std::map<Spi, std::shared_ptr<ipsec::EspSealer>> sealers;
+  std::map<Spi, In> in;
+  std::shared_ptr<const userspace::Outbound> out;  // what is sent with
+  std::map<std::pair<Spi, Spi>, Out> outbound;     // what was, and is not removed yet; by SPI in and out
 };
 
 struct Descriptors {
-  UniqueFd relay_ours, relay_theirs;
-  UniqueFd wake_receiver, wake_sender, epoll;
+  UniqueFd relay_ours, relay_theirs, wake_receiver;
 };
 
 KernelError refused(std::string what) {
@@ -51,10 +63,10 @@ KernelError refused(std::string what) {
 }
 
 // ESP in UDP in this process. The control thread changes its own tables and publishes copies; the receiver and
-// the sender each see a whole table, old or new, and own the state of the SAs' crypto.
+// the senders each see a whole table, old or new, and own the state of the SAs' crypto.
 class UserspacePlane final : public DataPlane {
  public:
-  UserspacePlane(int udp, RequestSocket route, Descriptors fds);
+  UserspacePlane(std::vector<EspSocket> sockets, userspace::Options options, RequestSocket route, Descriptors fds);
 
   std::string_view name() const override { return "userspace"; }
   bool needs_udp_encap() const override { return true; }
@@ -68,19 +80,24 @@ class UserspacePlane final : public DataPlane {
   // SAs live in this process only.
   KernelResult<void> remove_leftovers(IfId) override { return {}; }
   KernelResult<TunnelCounters> counters(IfId id) override;
+  std::vector<SaExpiring> take_expiring() override;
 
  private:
   void publish();
   void wake() const;
   bool spi_taken(IfId id, Spi spi) const;
+  const EspSocket* socket_for(const ChildSa& sa) const;
 
+  userspace::Options options_;
   RequestSocket route_;
   Descriptors fds_;
+  std::vector<EspSocket> sockets_;
   std::map<IfId, Tunnel> tunnels_;
+  userspace::OutboundSas outbound_;
   userspace::Published published_;
   userspace::Receiver receiver_;
-  userspace::Sender sender_;
-  std::jthread receiving_, sending_;  // last: they use all of the above, and stop first
+  std::vector<std::unique_ptr<Sender>> senders_;
+  std::vector<std::jthread> threads_;  // last: they use all of the above, and stop first
 };
 
 // The threads take no signals: those are the control thread's.
@@ -95,17 +112,33 @@ std::jthread start_thread(const char* name, Loop& loop) {
   return t;
 }
 
-UserspacePlane::UserspacePlane(int udp, RequestSocket route, Descriptors fds)
-    : route_(std::move(route)),
+// One receives; half of the processors send, each for its share of the tunnels.
+std::uint32_t sender_count() {
+  return std::clamp<std::uint32_t>(std::thread::hardware_concurrency() / 2, 1, kMostSenders);
+}
+
+UserspacePlane::UserspacePlane(std::vector<EspSocket> sockets, userspace::Options options, RequestSocket route,
+                               Descriptors fds)
+    : options_(options),
+      route_(std::move(route)),
       fds_(std::move(fds)),
-      receiver_(udp, fds_.relay_ours.get(), fds_.wake_receiver.get(), published_),
-      sender_(udp, fds_.wake_sender.get(), std::move(fds_.epoll), published_),
-      receiving_(start_thread("cgwd-esp-in", receiver_)),
-      sending_(start_thread("cgwd-esp-out", sender_)) {}
+      sockets_(std::move(sockets)),
+      outbound_(options.crypto),
+      receiver_(sockets_, fds_.relay_ours.get(), fds_.wake_receiver.get(), published_) {
+  for (std::uint32_t i = 0; i < sender_count(); ++i) {
+    UniqueFd wake(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)), epoll(epoll_create1(EPOLL_CLOEXEC));
+    if (wake.get() < 0 || epoll.get() < 0) throw std::system_error(errno, std::generic_category(), "eventfd, epoll");
+    senders_.push_back(std::make_unique<Sender>(std::move(wake), std::move(epoll), published_, i, sender_count()));
+  }
+  threads_.push_back(start_thread("cgwd-esp-in", receiver_));
+  for (const auto& s : senders_)
+    threads_.push_back(start_thread("cgwd-esp-out", *s));
+}
 
 void UserspacePlane::wake() const {
   userspace::wake_up(fds_.wake_receiver.get());
-  userspace::wake_up(fds_.wake_sender.get());
+  for (const auto& s : senders_)
+    userspace::wake_up(s->wake_fd());
 }
 
 void UserspacePlane::publish() {
@@ -113,7 +146,7 @@ void UserspacePlane::publish() {
   for (const auto& [id, t] : tunnels_) {
     table->tunnels[id.value()] = {t.tun, t.counters, t.out};
     for (const auto& [spi, sa] : t.in)
-      table->inbound[spi.value()] = sa;
+      table->inbound[spi.value()] = sa.sa;
     if (t.out) table->peers[t.out->remote.address] = t.counters;
   }
   published_.publish(std::move(table));
@@ -131,7 +164,7 @@ KernelResult<IfIndex> UserspacePlane::ensure_interface(const std::string& name, 
                               "exists and is not cgwd's: remove it or name the tunnel's interface otherwise"});
     if (auto gone = remove_link(route_, found->index, name); !gone) return fail(std::move(gone).error());
   }
-  CGW_TRY(Tun tun, Tun::open(name));
+  CGW_TRY(Tun tun, Tun::open(name, options_.tun));
   const IfIndex index = tun.index();
   if (auto marked = mark_link(route_, index, id); !marked) return fail(std::move(marked).error());
   t.tun = std::make_shared<const Tun>(std::move(tun));
@@ -140,7 +173,11 @@ KernelResult<IfIndex> UserspacePlane::ensure_interface(const std::string& name, 
 }
 
 KernelResult<void> UserspacePlane::remove_interface(const std::string& name, IfId id) {
-  tunnels_.erase(id);
+  if (const auto gone = tunnels_.find(id); gone != tunnels_.end()) {
+    for (const auto& [spis, out] : gone->second.outbound)
+      outbound_.retire(spis.first, spis.second);
+    tunnels_.erase(gone);
+  }
   publish();
   CGW_TRY(const auto found, find_link(route_, name));
   if (!found || found->kind != "tun" || found->alias != tunnel_mark(id)) return {};
@@ -160,38 +197,49 @@ KernelError no_cipher(const std::exception& e) {
 }
 
 KernelResult<void> UserspacePlane::install_inbound(IfId id, const ChildSa& sa) try {
-  if (spi_taken(id, sa.spi_in))
-    return fail(
-        KernelError{EEXIST, fmt::format("inbound SA {:08x}", sa.spi_in.value()), "another tunnel has this SPI"});
+  const auto taken = [&](const char* by) {
+    return fail(KernelError{EEXIST, fmt::format("inbound SA {:08x}", sa.spi_in.value()), by});
+  };
+  if (spi_taken(id, sa.spi_in)) return taken("another tunnel has this SPI");
   Tunnel& t = tunnels_[id];
-  if (t.in.contains(sa.spi_in)) return {};
-  t.in[sa.spi_in] = std::make_shared<userspace::Inbound>(
-      userspace::Inbound{.id = id,
-                         .opener = ipsec::EspOpener(sa.suite, sa.in, sa.replay_window),
-                         .inner = InnerCheck(sa.remote_ts, sa.local_ts),
-                         .expires = expiry(sa)});
+  const userspace::KeyDigest keys = userspace::digest_of(sa.in);
+  if (const auto found = t.in.find(sa.spi_in); found != t.in.end()) {
+    if (found->second.sa->keys != keys) return taken("another SA has this SPI");
+    return {};
+  }
+  t.in[sa.spi_in].sa = std::make_shared<userspace::Inbound>(
+      id, keys, ipsec::EspOpener(sa.suite, sa.in, sa.replay_window, options_.crypto),
+      InnerCheck(sa.remote_ts, sa.local_ts), expiry(sa));
   publish();
   return {};
 } catch (const std::exception& e) {
   return fail(no_cipher(e));
 }
 
+const EspSocket* UserspacePlane::socket_for(const ChildSa& sa) const {
+  if (!sa.udp_encap || sa.local.address.family() != sa.remote.address.family()) return nullptr;
+  const auto found = std::ranges::find(sockets_, !sa.remote.address.is_v4(), &EspSocket::v6);
+  return found == sockets_.end() ? nullptr : &*found;
+}
+
 KernelResult<void> UserspacePlane::use_outbound(IfId id, const ChildSa& sa) try {
-  if (!sa.udp_encap || !sa.local.address.is_v4() || !sa.remote.address.is_v4())
+  const EspSocket* const socket = socket_for(sa);
+  if (socket == nullptr)
     return fail(KernelError{EAFNOSUPPORT, fmt::format("outbound SA {:08x}", sa.spi_out.value()),
-                            "the userspace data plane sends ESP in UDP over IPv4 only"});
+                            "the userspace data plane sends ESP in UDP only, and this family has no UDP port 4500"});
+  CGW_TRY(auto sealing, outbound_.take(sa));
   Tunnel& t = tunnels_[id];
-  auto out = std::make_shared<userspace::Outbound>(userspace::Outbound{.spi = sa.spi_out,
-                                                                       .sealer = {},
-                                                                       .inner = InnerCheck(sa.local_ts, sa.remote_ts),
-                                                                       .local = sa.local,
-                                                                       .remote = sa.remote,
-                                                                       .expires = expiry(sa)});
-  if (t.out && t.out->spi == sa.spi_out) out->expires = t.out->expires;
-  auto& sealer = t.sealers[sa.spi_out];
-  if (!sealer) sealer = std::make_shared<ipsec::EspSealer>(sa.suite, sa.spi_out, sa.out);
-  out->sealer = sealer;
-  t.out = std::move(out);
+  const bool moved = t.out && t.out->sealing == sealing;
+  t.outbound[{sa.spi_in, sa.spi_out}].sealing = sealing;
+  t.out =
+      std::make_shared<const userspace::Outbound>(userspace::Outbound{.spi_in = sa.spi_in,
+                                                                      .spi = sa.spi_out,
+                                                                      .sealing = std::move(sealing),
+                                                                      .inner = InnerCheck(sa.local_ts, sa.remote_ts),
+                                                                      .socket = socket,
+                                                                      .local = sa.local,
+                                                                      .remote = sa.remote,
+                                                                      .expires = moved ? t.out->expires : expiry(sa)});
   publish();
   return {};
 } catch (const std::exception& e) {
@@ -203,10 +251,26 @@ KernelResult<void> UserspacePlane::remove_child(IfId id, Spi spi_in, Spi spi_out
   if (found == tunnels_.end()) return {};
   Tunnel& t = found->second;
   t.in.erase(spi_in);
-  t.sealers.erase(spi_out);
-  if (t.out && t.out->spi == spi_out) t.out.reset();
+  if (t.outbound.erase({spi_in, spi_out}) > 0) outbound_.retire(spi_in, spi_out);
+  if (t.out && t.out->spi_in == spi_in && t.out->spi == spi_out) t.out.reset();
   publish();
   return {};
+}
+
+std::vector<SaExpiring> UserspacePlane::take_expiring() {
+  std::vector<SaExpiring> out;
+  const auto look = [&](IfId id, Spi spi, Wear now, Wear& reported) {
+    if (now == reported) return;
+    reported = now;
+    out.push_back({.id = id, .spi = spi, .hard = now == Wear::UsedUp});
+  };
+  for (auto& [id, t] : tunnels_) {
+    for (auto& [spi, in] : t.in)
+      look(id, spi, in.sa->wear, in.reported);
+    for (auto& [spis, o] : t.outbound)
+      look(id, spis.second, o.sealing->wear, o.reported);
+  }
+  return out;
 }
 
 KernelResult<TunnelCounters> UserspacePlane::counters(IfId id) {
@@ -221,42 +285,28 @@ KernelResult<TunnelCounters> UserspacePlane::counters(IfId id) {
   return out;
 }
 
-// Addresses of received datagrams; room for bursts; fragments instead of packets lost to a smaller path MTU.
-KernelResult<void> prepare_socket(int udp) {
-  int family = 0;
-  socklen_t size = sizeof family;
-  if (getsockopt(udp, SOL_SOCKET, SO_DOMAIN, &family, &size) < 0) return fail(refused("SO_DOMAIN on the UDP socket"));
-  if (family != AF_INET) return fail(KernelError{EAFNOSUPPORT, "UDP socket of the userspace data plane", "IPv4 only"});
-  const int on = 1, no_discovery = IP_PMTUDISC_DONT;
-  if (setsockopt(udp, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) < 0) return fail(refused("IP_PKTINFO"));
-  if (setsockopt(udp, IPPROTO_IP, IP_MTU_DISCOVER, &no_discovery, sizeof no_discovery) < 0)
-    return fail(refused("IP_MTU_DISCOVER"));
-  for (const auto& [forced, asked] : {std::pair{SO_RCVBUFFORCE, SO_RCVBUF}, std::pair{SO_SNDBUFFORCE, SO_SNDBUF}}) {
-    if (setsockopt(udp, SOL_SOCKET, forced, &kSocketBuffer, sizeof kSocketBuffer) < 0)
-      setsockopt(udp, SOL_SOCKET, asked, &kSocketBuffer, sizeof kSocketBuffer);
-  }
-  return {};
-}
-
 KernelResult<Descriptors> make_descriptors() {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0) return fail(refused("socketpair"));
   Descriptors d{.relay_ours = UniqueFd(pair[0]),
                 .relay_theirs = UniqueFd(pair[1]),
-                .wake_receiver = UniqueFd(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
-                .wake_sender = UniqueFd(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
-                .epoll = UniqueFd(epoll_create1(EPOLL_CLOEXEC))};
-  if (d.wake_receiver.get() < 0 || d.wake_sender.get() < 0 || d.epoll.get() < 0) return fail(refused("eventfd, epoll"));
+                .wake_receiver = UniqueFd(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC))};
+  if (d.wake_receiver.get() < 0) return fail(refused("eventfd"));
   return d;
 }
 
 }  // namespace
 
-KernelResult<std::unique_ptr<DataPlane>> make_userspace_plane(int udp4500) try {
+KernelResult<std::unique_ptr<DataPlane>> make_userspace_plane(int udp4500, int udp4500_v6) try {
+  CGW_TRY(const auto options, userspace::options_from_environment());
   CGW_TRY(auto route, RequestSocket::open(NETLINK_ROUTE));
-  if (auto done = prepare_socket(udp4500); !done) return fail(std::move(done).error());
+  std::vector<EspSocket> sockets;
+  for (const int fd : {udp4500, udp4500_v6}) {
+    if (fd < 0) continue;
+    CGW_TRY(sockets.emplace_back(), userspace::prepare_socket(fd, options.datagram_offload));
+  }
   CGW_TRY(auto descriptors, make_descriptors());
-  return std::make_unique<UserspacePlane>(udp4500, std::move(route), std::move(descriptors));
+  return std::make_unique<UserspacePlane>(std::move(sockets), options, std::move(route), std::move(descriptors));
 } catch (const std::exception& e) {
   return fail(KernelError{EAGAIN, "threads of the userspace data plane", e.what()});
 }

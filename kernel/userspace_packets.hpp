@@ -1,58 +1,97 @@
 #pragma once
 #include <sys/socket.h>
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <vector>
 
-#include "base/ip.hpp"
-#include "base/wire.hpp"
+#include "kernel/userspace_socket.hpp"
 
+// Datagrams in bulk: many calls' worth in one (recvmmsg, sendmmsg), and many equal ones as one (UDP_GRO,
+// UDP_SEGMENT) where the kernel can. Each has addresses at both ends, DSCP and ECN.
 namespace cgw::kernel::userspace {
 
-// Buffers for recvmmsg(2) and sendmmsg(2) with addresses at both ends of each datagram (IP_PKTINFO). IPv4 only.
-class DatagramBatch {
+// What one recvmmsg gave.
+class ReceiveBatch {
  public:
-  static constexpr std::size_t kCount = 64;
-  // An ESP packet around the largest inner MTU (9216); not a power of two, which would map all slots onto
-  // the same cache lines.
-  static constexpr std::size_t kSlot = 9536;
+  static constexpr std::size_t kCount = 16;
+  static constexpr std::size_t kSlot = 65536;
 
-  DatagramBatch();
-  DatagramBatch(const DatagramBatch&) = delete;
-  DatagramBatch& operator=(const DatagramBatch&) = delete;
+  ReceiveBatch();
+  ReceiveBatch(const ReceiveBatch&) = delete;
+  ReceiveBatch& operator=(const ReceiveBatch&) = delete;
 
   // Number received; never blocks.
-  std::size_t receive(int fd);
-  Bytes datagram(std::size_t i) const { return {slot_begin(i), headers_[i].msg_len}; }
-  bool truncated(std::size_t i) const { return (headers_[i].msg_hdr.msg_flags & MSG_TRUNC) != 0; }
-  Endpoint from(std::size_t i) const;
-  IpAddress to(std::size_t i) const;
+  std::size_t receive(const EspSocket& socket);
 
-  // Room for the next datagram to send.
-  std::span<std::uint8_t> slot() { return {slot_begin(used_), kSlot}; }
-  // The slot holds `size` octets for `to`, which leave with this source address.
-  void add(std::size_t size, const IpAddress& source, const Endpoint& to);
-  std::size_t size() const { return used_; }
-  bool full() const { return used_ == kCount; }
-  void clear() { used_ = 0; }
-  // Sends from the `first` datagram on: number sent, or -1 and errno about that first one.
-  int send(int fd, std::size_t first);
+  struct Received {
+    std::span<std::uint8_t> octets;  // one datagram, or several of `step` octets, the last of what is left
+    std::size_t step = 0;
+    Endpoint from;
+    IpAddress to;
+    std::uint8_t traffic_class = 0;
+    bool truncated = false;
+  };
+  Received operator[](std::size_t i) const;
 
  private:
-  struct alignas(cmsghdr) Control {
-    unsigned char octets[64];
-  };
-  std::uint8_t* slot_begin(std::size_t i) const { return octets_.get() + i * kSlot; }
-  void point_at(std::size_t i, std::size_t size);
-
   std::unique_ptr<std::uint8_t[]> octets_;
   std::vector<iovec> parts_;
   std::vector<sockaddr_storage> names_;
   std::vector<Control> controls_;
   std::vector<mmsghdr> headers_;
-  std::size_t used_ = 0;
+};
+
+// Datagrams to send, in trains: equal in size (the last may be shorter) and in all that the outer header says.
+class SendBatch {
+ public:
+  static constexpr std::size_t kTrains = 64;
+  static constexpr std::size_t kLongest = 64;          // UDP_MAX_SEGMENTS before Linux 6.9
+  static constexpr std::size_t kLargestTrain = 65000;  // IP's 65535 without headers
+  static constexpr std::size_t kRoom = 4 * kLargestTrain;
+
+  SendBatch();
+  SendBatch(const SendBatch&) = delete;
+  SendBatch& operator=(const SendBatch&) = delete;
+
+  struct Way {
+    const EspSocket* socket = nullptr;
+    Endpoint local, remote;
+    std::uint8_t traffic_class = 0;
+    bool operator==(const Way&) const = default;
+  };
+  // Room for the next datagram; empty: send first. inner: octets that it carries, for the counters.
+  std::span<std::uint8_t> place(std::size_t size, std::size_t inner, const Way& way);
+  // The last placed is not sent after all.
+  void take_back(std::size_t size, std::size_t inner);
+
+  bool empty() const { return used_ == 0; }
+  struct Sent {
+    std::uint64_t packets = 0, octets = 0, failed = 0;
+  };
+  // Sends all; waits a moment for room in the socket's buffer, then drops. Empty afterwards.
+  Sent send();
+
+ private:
+  struct Train {
+    Way way;
+    std::size_t begin = 0, octets = 0, step = 0, packets = 0, inner = 0;
+  };
+  bool segments(const EspSocket& s) const { return s.segments && !refused_[s.v6 ? 1 : 0]; }
+  bool joins(const Train& t, std::size_t size, const Way& way) const;
+  void write_header(std::size_t i);
+  void send_singly(std::size_t i, Sent& sent);
+
+  std::unique_ptr<std::uint8_t[]> octets_;
+  std::size_t filled_ = 0, used_ = 0;
+  std::array<bool, 2> refused_{};  // UDP_SEGMENT, by the interface, for IPv4 and IPv6
+  std::vector<Train> trains_;
+  std::vector<iovec> parts_;
+  std::vector<sockaddr_storage> names_;
+  std::vector<Control> controls_;
+  std::vector<mmsghdr> headers_;
 };
 
 }  // namespace cgw::kernel::userspace

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "kernel/data_plane.hpp"
+#include "kernel/ecn.hpp"
 
 namespace cgw::kernel::userspace {
 namespace {
@@ -15,6 +16,7 @@ namespace {
 constexpr std::uint16_t kNatTPort = 4500;
 constexpr std::uint8_t kKeepalive = 0xff;  // RFC 3948 2.3
 constexpr std::size_t kMarker = 4;         // RFC 3948 2.2: zeroes where ESP has its SPI
+constexpr int kBatches = 16;
 
 }  // namespace
 
@@ -30,35 +32,51 @@ void clear_wake(int fd) {
 
 void Receiver::run(const std::stop_token& stop) {
   const std::stop_callback stopping(stop, [this] { wake_up(wake_); });
+  std::vector<pollfd> ready;
+  for (const auto& s : sockets_)
+    ready.push_back({s.fd, POLLIN, 0});
+  ready.push_back({wake_, POLLIN, 0});
   while (!stop.stop_requested()) {
-    std::array<pollfd, 2> ready{{{udp_, POLLIN, 0}, {wake_, POLLIN, 0}}};
     if (poll(ready.data(), ready.size(), -1) < 0) continue;
-    if (ready[1].revents != 0) clear_wake(wake_);
-    published_.refresh(table_, version_);
-    if (ready[0].revents == 0) continue;
-    const std::size_t n = batch_.receive(udp_);
-    now_ = Clock::now();
-    for (std::size_t i = 0; i < n; ++i)
-      take(i);
+    if (ready.back().revents != 0) clear_wake(wake_);
+    for (std::size_t i = 0; i < sockets_.size(); ++i) {
+      // Without poll() in between as long as there is something, but never long enough to miss the rest.
+      for (int k = 0; k < kBatches && ready[i].revents != 0; ++k) {
+        if (!drain(sockets_[i])) break;
+      }
+    }
   }
 }
 
-void Receiver::take(std::size_t i) {
-  const Bytes datagram = batch_.datagram(i);
+// One batch; false: there was nothing.
+bool Receiver::drain(const EspSocket& socket) {
+  published_.refresh(table_, version_);
+  const std::size_t n = batch_.receive(socket);
+  now_ = Clock::now();
+  for (std::size_t i = 0; i < n; ++i) {
+    const Received r = batch_[i];
+    for (auto rest = r.octets; !rest.empty(); rest = rest.subspan(std::min(r.step, rest.size())))
+      take(r, rest.first(std::min(r.step, rest.size())));
+  }
+  finish();
+  return n > 0;
+}
+
+void Receiver::take(const Received& r, std::span<std::uint8_t> datagram) {
   if (datagram.size() == 1 && datagram[0] == kKeepalive) return;
   if (datagram.size() <= kMarker) return;
   if (std::ranges::all_of(datagram.first(kMarker), [](auto octet) { return octet == 0; }))
-    return relay_ike(i, datagram.subspan(kMarker));
-  open_esp(i, datagram);
+    return relay_ike(r, datagram.subspan(kMarker));
+  open_esp(r, datagram);
 }
 
 // Never waits: when the control thread is too busy to read, IKE's retransmission makes good for the loss.
-void Receiver::relay_ike(std::size_t i, Bytes message) {
-  const Endpoint from = batch_.from(i);
+void Receiver::relay_ike(const Received& r, Bytes message) {
   RelayHeader header;
-  std::ranges::copy(from.address.bytes(), header.from);
-  std::ranges::copy(batch_.to(i).bytes(), header.to);
-  header.from_port = from.port;
+  header.family = r.from.address.is_v4() ? 4 : 6;
+  std::ranges::copy(r.from.address.bytes(), header.from);
+  std::ranges::copy(r.to.bytes(), header.to);
+  header.from_port = r.from.port;
   header.to_port = kNatTPort;
   std::array<iovec, 2> parts{{{&header, sizeof header}, {const_cast<std::uint8_t*>(message.data()), message.size()}}};
   msghdr m{};
@@ -67,30 +85,55 @@ void Receiver::relay_ike(std::size_t i, Bytes message) {
   sendmsg(relay_, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-void Receiver::open_esp(std::size_t i, Bytes packet) {
-  Reader r(packet);
-  const auto sa = table_->inbound.find(r.u32());
+void Receiver::open_esp(const Received& r, std::span<std::uint8_t> packet) {
+  Reader reader(packet);
+  const auto sa = table_->inbound.find(reader.u32());
   if (sa == table_->inbound.end()) {
-    const auto peer = table_->peers.find(batch_.from(i).address);
+    const auto peer = table_->peers.find(r.from.address);
     if (peer != table_->peers.end()) peer->second->drop(Drop::UnknownSpi);
     return;
   }
   const auto tunnel = table_->tunnels.find(sa->second->id.value());
   if (tunnel == table_->tunnels.end()) return;
-  if (batch_.truncated(i)) return tunnel->second.counters->drop(Drop::TooBig);
-  deliver(*sa->second, tunnel->second, packet);
+  if (r.truncated) return tunnel->second.counters->drop(Drop::TooBig);
+  deliver(*sa->second, tunnel->second, r, packet);
 }
 
-void Receiver::deliver(Inbound& sa, const TunnelEntry& tunnel, Bytes packet) {
+void Receiver::deliver(Inbound& sa, const TunnelEntry& tunnel, const Received& r, std::span<std::uint8_t> packet) {
   Counters& counters = *tunnel.counters;
   if (now_ >= sa.expires) return counters.drop(Drop::Expired);
-  const auto size = sa.opener.open(packet, inner_);
-  if (!size) return counters.drop(reason(size.error()));
-  const Bytes inner = Bytes(inner_).first(*size);
-  if (!sa.inner.allows(inner)) return counters.drop(Drop::OutsideSelectors);
-  if (!tunnel.tun || !tunnel.tun->write(inner)) return counters.drop(Drop::InterfaceDown);
-  Counters::add(counters.packets_in, 1);
-  Counters::add(counters.octets_in, inner.size());
+  const auto inner = sa.opener.open(packet);
+  if (!inner) return counters.drop(reason(inner.error()));
+  if (sa.opener.nearly_used_up() && sa.wear == Wear::Fresh) sa.wear = Wear::Nearly;
+  if (!sa.inner.allows(*inner)) return counters.drop(Drop::OutsideSelectors);
+  if (!take_congestion(*inner, r.traffic_class)) return counters.drop(Drop::Congestion);
+  if (!tunnel.tun) return counters.drop(Drop::InterfaceDown);
+  hand_over(tunnel, *inner);
+}
+
+void Receiver::hand_over(const TunnelEntry& tunnel, std::span<std::uint8_t> inner) {
+  if (coalescing_ != &tunnel) {
+    finish();
+    coalescing_ = &tunnel;
+    coalescer_.set_offloads(tunnel.tun->offloads());
+  }
+  if (coalescer_.add(inner)) return;
+  finish();
+  coalescing_ = &tunnel;
+  coalescer_.add(inner);
+}
+
+void Receiver::finish() {
+  if (coalescing_ == nullptr) return;
+  const Coalesced c = coalescer_.finish();
+  Counters& counters = *coalescing_->counters;
+  if (coalescing_->tun->write(c.header, c.parts)) {
+    Counters::add(counters.packets_in, c.packets);
+    Counters::add(counters.octets_in, c.octets);
+  } else {
+    counters.drop(Drop::InterfaceDown, c.packets);
+  }
+  coalescing_ = nullptr;
 }
 
 }  // namespace cgw::kernel::userspace

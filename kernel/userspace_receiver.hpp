@@ -3,6 +3,7 @@
 #include <stop_token>
 #include <vector>
 
+#include "kernel/coalescing.hpp"
 #include "kernel/userspace_packets.hpp"
 #include "kernel/userspace_table.hpp"
 
@@ -12,8 +13,8 @@ namespace cgw::kernel::userspace {
 class Receiver {
  public:
   // wake: an eventfd that becomes readable when there is a new table or the thread shall stop.
-  Receiver(int udp, int relay, int wake, const Published& published)
-      : udp_(udp),
+  Receiver(std::vector<EspSocket> sockets, int relay, int wake, const Published& published)
+      : sockets_(std::move(sockets)),
         relay_(relay),
         wake_(wake),
         published_(published) {}
@@ -21,18 +22,24 @@ class Receiver {
   void run(const std::stop_token& stop);
 
  private:
-  void take(std::size_t i);
-  void relay_ike(std::size_t i, Bytes message);
-  void open_esp(std::size_t i, Bytes packet);
-  void deliver(Inbound& sa, const TunnelEntry& tunnel, Bytes packet);
+  using Received = ReceiveBatch::Received;
+  bool drain(const EspSocket& socket);
+  void take(const Received& r, std::span<std::uint8_t> datagram);
+  void relay_ike(const Received& r, Bytes message);
+  void open_esp(const Received& r, std::span<std::uint8_t> packet);
+  void deliver(Inbound& sa, const TunnelEntry& tunnel, const Received& r, std::span<std::uint8_t> packet);
+  void hand_over(const TunnelEntry& tunnel, std::span<std::uint8_t> inner);
+  void finish();
 
-  int udp_, relay_, wake_;
+  std::vector<EspSocket> sockets_;
+  int relay_, wake_;
   const Published& published_;
   std::shared_ptr<const Table> table_;
   std::uint64_t version_ = 0;
   Clock::time_point now_{};
-  DatagramBatch batch_;
-  std::vector<std::uint8_t> inner_ = std::vector<std::uint8_t>(DatagramBatch::kSlot);
+  ReceiveBatch batch_;
+  Coalescer coalescer_;
+  const TunnelEntry* coalescing_ = nullptr;  // whose packets are in hand; within one batch, so of one table
 };
 
 // An eventfd made readable, and emptied again.

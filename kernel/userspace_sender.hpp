@@ -4,37 +4,40 @@
 #include <stop_token>
 #include <vector>
 
+#include "kernel/segmentation.hpp"
 #include "kernel/userspace_packets.hpp"
 #include "kernel/userspace_table.hpp"
 
 namespace cgw::kernel::userspace {
 
-// The thread that reads every tunnel's TUN and sends what the kernel routed there as ESP in UDP.
+// A thread that reads the TUNs of its share of the tunnels and sends what the kernel routed there as ESP in UDP. One
+// tunnel has one sender: its SA's sequence numbers, and its packets' order, are that thread's.
 class Sender {
  public:
-  // wake: see Receiver.
-  Sender(int udp, int wake, UniqueFd epoll, const Published& published);
+  // wake: see Receiver. The tunnels whose if_id is `share` modulo `shares` are this one's.
+  Sender(UniqueFd wake, UniqueFd epoll, const Published& published, std::uint32_t share, std::uint32_t shares);
 
   void run(const std::stop_token& stop);
+  int wake_fd() const { return wake_.get(); }
 
  private:
   void watch_tuns();
   void forget(std::uint32_t id);
   void serve(std::uint32_t id);
-  void seal(const TunnelEntry& tunnel, Bytes inner);
-  void flush(Counters& counters, const std::stop_token& stop);
+  void take(const TunnelEntry& tunnel, Segments& segments);
+  void seal(const TunnelEntry& tunnel, Segments& segments);
+  void send(Counters& counters);
 
-  int udp_, wake_;
-  UniqueFd epoll_;
+  UniqueFd wake_, epoll_;
   const Published& published_;
+  std::uint32_t share_, shares_;
   std::shared_ptr<const Table> table_;
   std::uint64_t version_ = 0;
   Clock::time_point now_{};
   // Tuns in the epoll set. One whose interface is gone stays here, out of the set, until it is replaced.
   std::map<std::uint32_t, std::shared_ptr<const Tun>> watched_;
-  DatagramBatch batch_;
-  std::vector<std::uint64_t> sizes_;  // of the inner packets in the batch
-  std::vector<std::uint8_t> inner_ = std::vector<std::uint8_t>(DatagramBatch::kSlot);
+  SendBatch batch_;
+  std::vector<std::uint8_t> read_ = std::vector<std::uint8_t>(Tun::kLargest);
 };
 
 }  // namespace cgw::kernel::userspace

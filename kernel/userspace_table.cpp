@@ -20,6 +20,8 @@ std::string_view to_string(Drop d) {
     case Drop::TooBig: return "too big";
     case Drop::InterfaceDown: return "interface down";
     case Drop::NotSent: return "not sent";
+    case Drop::Congestion: return "congestion marked, but not ECN-capable";
+    case Drop::Malformed: return "malformed";
     case Drop::count_: break;
   }
   return "?";

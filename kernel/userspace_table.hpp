@@ -14,6 +14,7 @@
 #include "ipsec/esp.hpp"
 #include "kernel/error.hpp"
 #include "kernel/tun.hpp"
+#include "kernel/userspace_socket.hpp"
 
 // What the control thread and the two packet threads of the userspace data plane share: tables that never
 // change once published, and counters.
@@ -35,6 +36,8 @@ enum class Drop : std::uint8_t {
   TooBig,
   InterfaceDown,
   NotSent,
+  Congestion,
+  Malformed,
   count_
 };
 std::string_view to_string(Drop d);
@@ -47,7 +50,7 @@ struct Counters {
   alignas(64) Count packets_out = 0, octets_out = 0;
   alignas(64) std::array<Count, static_cast<std::size_t>(Drop::count_)> drops{};
 
-  void drop(Drop d) { add(drops[static_cast<std::size_t>(d)], 1); }
+  void drop(Drop d, std::uint64_t n = 1) { add(drops[static_cast<std::size_t>(d)], n); }
   static void add(Count& c, std::uint64_t n) { c.fetch_add(n, std::memory_order_relaxed); }
 };
 
@@ -71,20 +74,30 @@ class InnerCheck {
   Range source_, destination_;
 };
 
+// How far an SA's sequence numbers are used: its thread raises it, the control thread reads it.
+enum class Wear : std::uint8_t { Fresh, Nearly, UsedUp };
+struct Sealing {
+  ipsec::EspSealer sealer;  // the sending thread's, with its sequence number
+  std::atomic<Wear> wear = Wear::Fresh;
+};
+using KeyDigest = std::array<std::uint8_t, 32>;
+
 // An inbound SA. The opener (with its replay window) belongs to the receiving thread.
 struct Inbound {
   IfId id;
+  KeyDigest keys;
   ipsec::EspOpener opener;
   InnerCheck inner;
   Clock::time_point expires;
+  std::atomic<Wear> wear = Wear::Fresh;
 };
 
-// Where and how a tunnel sends. The sealer (with its sequence number) belongs to the sending thread, and goes
-// over to the next Outbound when only addresses change.
+// Where and how a tunnel sends. The sealing goes over to the next Outbound when only addresses change.
 struct Outbound {
-  ipsec::Spi spi;
-  std::shared_ptr<ipsec::EspSealer> sealer;
+  ipsec::Spi spi_in, spi;
+  std::shared_ptr<Sealing> sealing;
   InnerCheck inner;
+  const EspSocket* socket = nullptr;
   Endpoint local, remote;
   Clock::time_point expires;
 };
