@@ -47,20 +47,21 @@ ike_is_relayed() {
     grep -qx "ike $OUTER_B:4500 $OUTER_A:4500 6" "$work/a.ike"
 }
 
-restart_keeps_interface() { # SIGNAL
-  local before after
+restart_keeps_interface() { # SIGNAL CHILD-SA
+  local before after g=$2
   before=$(ip -n "$A" -o link show tun1 | cut -d: -f1)
   stop_plane a "$1" || true
   check "SIG$1: the interface outlives the process" ip -n "$A" link show tun1
   start_plane a userspace aes256gcm16 encap >/dev/null
-  { tell a ensure; tell a in 5; tell b in 5; tell b out 5; tell a out 5; } >/dev/null
+  { tell a ensure; tell a in $g; tell b in $g; tell b out $g; tell a out $g; } >/dev/null
   after=$(ip -n "$A" -o link show tun1 | cut -d: -f1)
   check "SIG$1: the next process adopts it, address and all" test "$before" = "$after"
   check "SIG$1: traffic goes on" ping_through
-  { tell a remove 5; tell b remove 5; } >/dev/null
+  { tell a remove $g; tell b remove $g; } >/dev/null
 }
 
 after_removal() {
+  check "an SA that was removed is not sent with again" eval '! tell b out 7'
   check "without an outbound SA nothing passes" eval '! ping_through'
   check "and the drops are counted" test "$(drops a 'no SA')" -gt 0
   check "nothing went out in clear, in the whole run" test "$(clear_packets)" = 0
@@ -103,8 +104,8 @@ raise b 1438 >/dev/null
 garbage_is_counted
 ike_is_relayed
 rekey_without_loss
-restart_keeps_interface TERM
-restart_keeps_interface KILL
+restart_keeps_interface TERM 5
+restart_keeps_interface KILL 7
 after_removal
 interface_deleted_is_repaired
 removal

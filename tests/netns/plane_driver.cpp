@@ -6,8 +6,9 @@
 // PLANE kernel | userspace, SIDE a | b. Commands, each answered by a line "ok ..." or "error ...":
 //   ensure | in G | out G | remove G | leftovers | counters | remove-interface | capability | purge | quit
 // G is the number of a Child SA. From a to b it has SPI 0xc0de0000 + 2 G, an encryption key of octets
-// 0x10 + 2 G and an integrity key of octets 0x80 + 2 G; from b to a one more each. An IKE message received is
-// reported as "ike FROM TO OCTETS".
+// 0x10 + 2 G and an integrity key of octets 0x80 + 2 G; from b to a one more each; what is above 255 is added to the
+// second octet. `move G ADDRESS PORT` sends Child SA G elsewhere. An IKE message received is reported as
+// "ike FROM TO OCTETS". With addresses of IPv6 there is a second UDP socket.
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -40,6 +41,7 @@ SecretBytes filled(std::size_t octets, unsigned value) {
   SecretBytes out(octets);
   for (auto& b : out.mutable_view())
     b = static_cast<std::uint8_t>(value);
+  if (octets > 1) out.mutable_view()[1] = static_cast<std::uint8_t>(out.view()[1] + (value >> 8));
   return out;
 }
 
@@ -64,16 +66,30 @@ ipsec::ChildSa child(const Tunnel& t, unsigned generation) {
   return sa;
 }
 
-int bound_socket() {
-  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  sockaddr_in a{};
-  a.sin_family = AF_INET;
-  a.sin_port = htons(4500);
+template <class Address>
+int bound_socket(int family, const Address& a) {
+  const int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const int on = 1;
+  if (family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
   if (bind(fd, reinterpret_cast<const sockaddr*>(&a), sizeof a) < 0) {
     std::perror("UDP port 4500");
     std::exit(1);
   }
   return fd;
+}
+
+int bound_socket_v4() {
+  sockaddr_in a{};
+  a.sin_family = AF_INET;
+  a.sin_port = htons(4500);
+  return bound_socket(AF_INET, a);
+}
+
+int bound_socket_v6() {
+  sockaddr_in6 a{};
+  a.sin6_family = AF_INET6;
+  a.sin6_port = htons(4500);
+  return bound_socket(AF_INET6, a);
 }
 
 std::string words(const kernel::KernelResult<void>& r) {
@@ -106,6 +122,15 @@ std::string purge() {
   return fmt::format("ok states={} policies={}", purged->states, purged->policies);
 }
 
+kernel::KernelResult<void> move(kernel::DataPlane& plane, const Tunnel& t, ipsec::ChildSa sa, std::istream& in) {
+  std::string address;
+  in >> address >> sa.remote.port;
+  const auto parsed = IpAddress::parse(address);
+  if (!parsed) return fail(kernel::KernelError{EINVAL, "move", parsed.error()});
+  sa.remote.address = *parsed;
+  return plane.use_outbound(t.id, sa);
+}
+
 std::string run(kernel::DataPlane& plane, const Tunnel& t, const std::string& line) {
   std::istringstream in(line);
   std::string verb;
@@ -115,6 +140,7 @@ std::string run(kernel::DataPlane& plane, const Tunnel& t, const std::string& li
   if (verb == "ensure") return words(plane.ensure_interface(t.interface, t.id));
   if (verb == "in") return words(plane.install_inbound(t.id, sa));
   if (verb == "out") return words(plane.use_outbound(t.id, sa));
+  if (verb == "move") return words(move(plane, t, sa, in));
   if (verb == "remove") return words(plane.remove_child(t.id, sa.spi_in, sa.spi_out));
   if (verb == "leftovers") return words(plane.remove_leftovers(t.id));
   if (verb == "remove-interface") return words(plane.remove_interface(t.interface, t.id));
@@ -130,8 +156,9 @@ void report_relayed(int relay) {
   kernel::RelayHeader h;
   if (n < static_cast<ssize_t>(sizeof h)) return;
   std::memcpy(&h, buffer.data(), sizeof h);
-  const Endpoint from{IpAddress::from_bytes(std::span(h.from).first(4)).value(), h.from_port};
-  const Endpoint to{IpAddress::from_bytes(std::span(h.to).first(4)).value(), h.to_port};
+  const std::size_t width = h.family == 6 ? 16 : 4;
+  const Endpoint from{IpAddress::from_bytes(std::span(h.from).first(width)).value(), h.from_port};
+  const Endpoint to{IpAddress::from_bytes(std::span(h.to).first(width)).value(), h.to_port};
   fmt::print("ike {} {} {}\n", from.to_string(), to.to_string(), n - static_cast<ssize_t>(sizeof h));
 }
 
@@ -184,8 +211,9 @@ int main(int argc, char** argv) {
                  .remote = *remote,
                  .suite = *suite,
                  .encap = argc > 8};
-  const int udp = bound_socket();
-  auto plane = std::string_view(argv[1]) == "kernel" ? kernel::make_xfrm_plane(udp) : kernel::make_userspace_plane(udp);
+  const int udp = bound_socket_v4(), udp6 = local->is_v4() ? -1 : bound_socket_v6();
+  auto plane =
+      std::string_view(argv[1]) == "kernel" ? kernel::make_xfrm_plane(udp) : kernel::make_userspace_plane(udp, udp6);
   if (!plane) {
     fmt::print("error {}\n", plane.error().to_string());
     return 1;
