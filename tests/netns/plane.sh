@@ -1,6 +1,6 @@
 #!/bin/bash
 # tests/netns/plane.sh BUILD-DIRECTORY: the userspace data plane at both ends, on this machine. Needs root, iproute2,
-# ping, iperf3, python3.
+# ping, iperf3, nft, python3, tcpdump, tshark.
 here=$(dirname "$(readlink -f "$0")")
 DRIVER=$(readlink -f "${1:?build directory}")/tests/netns/plane_driver
 BULK=${BULK:-100M}
@@ -82,6 +82,83 @@ interface_deleted_is_repaired() {
   check "and the process is idle" test $(($(awk '{print $14 + $15}' "/proc/${pid[a]}/stat") - used)) -lt 10
 }
 
+# What the kernel may lack, one at a time and together: the same packets one by one.
+without_offloads() { # CGWD_ESP
+  export CGWD_ESP=$1
+  start_plane a userspace aes256gcm16 encap >/dev/null
+  unset CGWD_ESP
+  start_plane b userspace aes256gcm16 encap >/dev/null
+  raise a 1438 >/dev/null && raise b 1438 >/dev/null
+  check "$1: ping of the whole MTU" ping_mtu 1438
+  check "$1: bulk a to b" bulk "$A" "$B" $INNER_B 20M
+  check "$1: bulk b to a" bulk "$B" "$A" $INNER_A 20M
+  stop_plane a
+  stop_plane b
+}
+
+over_ipv6() {
+  local v4_a=$OUTER_A v4_b=$OUTER_B
+  OUTER_A=2001:db8::1 OUTER_B=2001:db8::2
+  in_ns "$A" sysctl -qw net.ipv6.conf.v0.disable_ipv6=0 && ip -n "$A" addr add $OUTER_A/64 dev v0 nodad
+  in_ns "$B" sysctl -qw net.ipv6.conf.v0.disable_ipv6=0 && ip -n "$B" addr add $OUTER_B/64 dev v0 nodad
+  start_plane a userspace aes256gcm16 encap >/dev/null
+  start_plane b userspace aes256gcm16 encap >/dev/null
+  raise a 1418 >/dev/null && raise b 1418 >/dev/null
+  check "over IPv6: ping of the whole MTU" ping_mtu 1418
+  check "over IPv6: bulk a to b" bulk "$A" "$B" $INNER_B 20M
+  check "over IPv6: bulk b to a" bulk "$B" "$A" $INNER_A 20M
+  stop_plane a
+  stop_plane b
+  OUTER_A=$v4_a OUTER_B=$v4_b
+}
+
+peer_moves() {
+  check "sent elsewhere, packets are lost" eval "tell a move 1 $OUTER_B 4999 && ! in_ns $A ping -q -c 1 -W 1 $INNER_B"
+  # The peer's replay window is as it was: numbers that began again would be refused.
+  check "sent back, they go on" eval "tell a move 1 $OUTER_B 4500 && ping_through"
+  check "and none was a replay" test "$(drops b replayed)" = 0
+}
+
+congestion_is_told() {
+  in_ns "$A" nft -f - <<NFT
+table ip ecnmark { chain out { type filter hook output priority 0; udp dport 4500 ip ecn set ce; }
+}
+NFT
+  in_ns "$B" nft -f - <<NFT
+table ip ecnseen { chain in { type filter hook input priority 0; iifname "tun1" ip ecn ce ip dscp af11 counter; }
+}
+NFT
+  check "marked on the way, an ECN-capable packet says so inside" \
+    eval "in_ns $A ping -q -c 3 -i 0.05 -W 1 -Q 0x2a $INNER_B && in_ns $B nft list table ip ecnseen | grep -q 'packets 3 '"
+  check "and another is dropped" eval "! in_ns $A ping -q -c 2 -i 0.05 -W 1 $INNER_B"
+  check "and counted" test "$(drops b 'congestion marked, but not ECN-capable')" = 2
+  in_ns "$A" nft delete table ip ecnmark
+  in_ns "$B" nft delete table ip ecnseen
+}
+
+# SPIs and keys of Child SA 1: plane_driver.cpp.
+decoded_by_tshark() {
+  local from_a from_b
+  from_a=$(printf '12%.0s' {1..36}) from_b=$(printf '13%.0s' {1..36})
+  in_ns "$B" tcpdump -q -U -i v0 -w "$work/esp.pcap" udp port 4500 2>"$work/tcpdump" &
+  local dump=$! i
+  for i in $(seq 100); do
+    grep -q listening "$work/tcpdump" && break
+    sleep 0.05
+  done
+  in_ns "$A" ping -q -n -c 3 -i 0.05 -W 2 -s 200 $INNER_B >/dev/null
+  sleep 0.3
+  kill "$dump"
+  wait "$dump" 2>/dev/null
+  local sa='"IPv4","*","*","%s","AES-GCM with 16 octet ICV [RFC4106]","0x%s","NULL",""'
+  # shellcheck disable=SC2059
+  tshark -r "$work/esp.pcap" -o esp.enable_encryption_decode:TRUE \
+    -o "uat:esp_sa:$(printf "$sa" 0xc0de0002 "$from_a")" -o "uat:esp_sa:$(printf "$sa" 0xc0de0003 "$from_b")" \
+    -T fields -e esp.sequence -e icmp.type -e ip.checksum.status >"$work/decoded" 2>"$work/tshark"
+  check "tshark decodes three pings and their answers" eval \
+    "[ \$(awk '\$2 == 8' $work/decoded | wc -l) = 3 ] && [ \$(awk '\$2 == 0' $work/decoded | wc -l) = 3 ] || { cat $work/decoded $work/tshark; false; }"
+}
+
 removal() {
   check "remove-interface" tell a remove-interface
   check "the interface is gone" eval '! ip -n "$A" link show tun1'
@@ -96,11 +173,19 @@ suite_works aes256-sha384 1422
 suite_works aes256-sha512 1406
 suite_works aes256gcm16-esn 1438
 suite_works aes256gcm16 1438
+without_offloads openssl
+without_offloads no-udp-offload
+without_offloads no-tun-offload
+without_offloads no-udp-offload,no-tun-offload
+over_ipv6
 
 start_plane a userspace aes256gcm16 encap >/dev/null
 start_plane b userspace aes256gcm16 encap >/dev/null
 raise a 1438 >/dev/null
 raise b 1438 >/dev/null
+decoded_by_tshark
+peer_moves
+congestion_is_told
 garbage_is_counted
 ike_is_relayed
 rekey_without_loss
