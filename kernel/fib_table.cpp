@@ -87,10 +87,12 @@ void Table::sweep(Sink& sink) {
     it = it->second.wanted ? std::next(it) : routes_.erase(it);
   }
   std::vector<std::uint32_t> unclaimed;
-  for (const auto& [id, nexthop] : held_) {
-    if (!claimed_.contains(id)) unclaimed.push_back(id);
+  // Groups before what they point at.
+  for (const bool groups : {true, false}) {
+    for (const auto& [id, nexthop] : held_) {
+      if (nexthop.is_group() == groups && !claimed_.contains(id)) unclaimed.push_back(id);
+    }
   }
-  std::ranges::stable_partition(unclaimed, [this](std::uint32_t id) { return held_[id].is_group(); });
   for (const auto id : unclaimed)
     drop(id, sink);
 }

@@ -76,7 +76,7 @@ Comparison compare(const Path& a, const Path& b, std::optional<ExitId> followed)
 
 void rank(std::vector<Path>& paths, std::optional<ExitId> followed) {
   const auto better = [&](const Path& a, const Path& b) { return compare(a, b, followed).order < 0; };
-  std::ranges::stable_sort(paths, [&](const Path& a, const Path& b) {
+  std::ranges::sort(paths, [&](const Path& a, const Path& b) {
     return a.neighbor_as != b.neighbor_as ? a.neighbor_as < b.neighbor_as : better(a, b);
   });
   const bool one_neighbor = paths.empty() || paths.front().neighbor_as == paths.back().neighbor_as;
