@@ -31,7 +31,7 @@ Lines show_crl(const Config& c, const Cursor& at) {
   return show_file("crl", tunnel_at(c, at).crl);
 }
 
-// A DN has blanks in it: its words are joined again.
+// A DN has blanks in it: its words are joined again. What a name may look like is said where the files are read.
 template <auto Member>
 Done set_identity(Config& c, Cursor& at, const Args& a, bool negated) {
   auto& v = tunnel_at(c, at).*Member;
@@ -40,7 +40,6 @@ Done set_identity(Config& c, Cursor& at, const Args& a, bool negated) {
   v = IdentityText{a[0], a[1]};
   for (std::size_t i = 2; i < a.size(); ++i)
     v->name += " " + a[i];
-  if (v->kind != "dn" && a.size() > 2) return fail(fmt::format("% '{}': {} is one word", v->name, v->kind));
   return {};
 }
 Lines show_identity(std::string_view word, const std::optional<IdentityText>& v) {
