@@ -43,6 +43,8 @@ Result<std::unique_ptr<Gateway>, std::string> Gateway::open(boost::asio::any_io_
   if (!links) return kernel_text(links.error());
   auto monitor = kernel::Monitor::open();
   if (!monitor) return kernel_text(monitor.error());
+  auto paths = kernel::PathWatch::open();
+  if (!paths) return kernel_text(paths.error());
   auto fib = kernel::Fib::open();
   if (!fib) return kernel_text(fib.error());
   auto icmp = kernel::IcmpEcho::open();
@@ -52,6 +54,7 @@ Result<std::unique_ptr<Gateway>, std::string> Gateway::open(boost::asio::any_io_
               .plane_reason = std::move(plane.reason),
               .links = std::move(*links),
               .monitor = std::move(*monitor),
+              .paths = std::move(*paths),
               .fib = std::move(*fib),
               .icmp = std::move(*icmp)};
   return std::unique_ptr<Gateway>(new Gateway(std::move(executor), log, std::move(loaded), std::move(parts)));
@@ -61,18 +64,22 @@ Gateway::Gateway(boost::asio::any_io_executor executor, Log& log, Loaded loaded,
     : executor_(executor),
       log_(log),
       loaded_(std::move(loaded)),
+      demux_(entropy_),
       ike_(std::move(parts.ike)),
       plane_(std::move(parts.plane)),
       plane_reason_(std::move(parts.plane_reason)),
       links_(std::move(parts.links)),
       monitor_(std::move(parts.monitor)),
+      paths_(std::move(parts.paths)),
       fib_(std::move(parts.fib)),
       icmp_(std::move(parts.icmp)),
       icmp_ready_(executor, dup(icmp_.fd())),
       monitor_ready_(executor, dup(monitor_.fd())),
+      paths_ready_(executor, dup(paths_.fd())),
       poll_(executor),
       resync_(executor),
-      sweep_(executor) {}
+      sweep_(executor),
+      look_(executor) {}
 
 void Gateway::start() {
   note(Level::Info, fmt::format("data plane: {} ({})", plane_->name(), plane_reason_));
@@ -88,6 +95,7 @@ void Gateway::start() {
   ike_.start([this](ipsec::Received d) { receive(std::move(d)); }, plane_->ike_relay_fd().value_or(-1));
   wait_icmp();
   wait_monitor();
+  wait_paths();
   arm_poll();
   sweep_.expires_after(kSweepAtLatest);
   sweep_.async_wait([this](const boost::system::error_code& ec) {
@@ -156,11 +164,12 @@ void Gateway::stop() {
   const bool tell_peer = plane_->name() == "userspace";
   for (const auto& t : tunnels_)
     t->stop(tell_peer);
-  for (auto* timer : {&poll_, &resync_, &sweep_})
+  for (auto* timer : {&poll_, &resync_, &sweep_, &look_})
     timer->cancel();
   boost::system::error_code ignored;
   icmp_ready_.cancel(ignored);
   monitor_ready_.cancel(ignored);
+  paths_ready_.cancel(ignored);
 }
 
 const Tunnel* Gateway::tunnel_of(rib::ExitId exit) const {
@@ -182,25 +191,6 @@ void Gateway::arm_poll() {
     tell_unusable();
     arm_poll();
   });
-}
-
-// By SPI first (a NAT may have changed the peer's address), then by the peer's address.
-void Gateway::receive(ipsec::Received datagram) {
-  constexpr std::size_t kSpis = 16;
-  if (datagram.message.size() < kSpis || stopping_) return;
-  Reader r(datagram.message);
-  const std::uint64_t spi_i = r.u64();
-  const std::uint64_t spi_r = r.u64();
-  Tunnel* by_address = nullptr;
-  for (const auto& t : tunnels_) {
-    if (t->owns(spi_i, spi_r)) return t->receive(std::move(datagram));
-    if (t->setup().config.vpn_gateway_outside == datagram.remote.address) by_address = t.get();
-  }
-  if (by_address != nullptr) return by_address->receive(std::move(datagram));
-  if (unknown_ike_++ == 0) {
-    note(Level::Info, fmt::format("IKE from {} is ignored: no tunnel has this outside address (said once)",
-                                  datagram.remote.to_string()));
-  }
 }
 
 }  // namespace cgw

@@ -12,6 +12,8 @@
 #include "base/note_limit.hpp"
 #include "daemon/load.hpp"
 #include "daemon/tunnel.hpp"
+#include "ipsec/demux.hpp"
+#include "kernel/path_watch.hpp"
 
 namespace cgw {
 
@@ -49,6 +51,7 @@ class Gateway {
     std::string plane_reason;
     kernel::Links links;
     kernel::Monitor monitor;
+    kernel::PathWatch paths;
     kernel::Fib fib;
     kernel::IcmpEcho icmp;
   };
@@ -78,6 +81,7 @@ class Gateway {
 
   void wait_icmp();
   void wait_monitor();
+  void wait_paths();
   void kernel_event(const kernel::Monitor::Event& event);
   void schedule_resync();
   void arm_poll();
@@ -88,22 +92,24 @@ class Gateway {
   Log& log_;
   Loaded loaded_;
   ipsec::OpenSslEntropy entropy_;
+  ipsec::Demux demux_;
+  std::vector<const ipsec::IkePeer*> ike_peers_;  // of the tunnels, for the demultiplexer
   IkeEndpoint ike_;
   std::unique_ptr<kernel::DataPlane> plane_;
   std::string plane_reason_;
   kernel::Links links_;
   kernel::Monitor monitor_;
+  kernel::PathWatch paths_;
   kernel::Fib fib_;
   kernel::IcmpEcho icmp_;
-  boost::asio::posix::stream_descriptor icmp_ready_, monitor_ready_;
-  boost::asio::steady_timer poll_, resync_, sweep_;
+  boost::asio::posix::stream_descriptor icmp_ready_, monitor_ready_, paths_ready_;
+  boost::asio::steady_timer poll_, resync_, sweep_, look_;
 
   rib::Rib rib_;
   std::vector<std::shared_ptr<Tunnel>> tunnels_;  // ExitId n is tunnels_[n-1]
   std::set<rib::ExitId> active_;
   std::set<rib::ExitId> end_of_rib_;
   std::optional<Change> last_change_;
-  std::uint64_t unknown_ike_ = 0;
   NoteLimit unusable_;  // routes that cover an outside address
   bool swept_ = false;
   bool resync_pending_ = false;

@@ -1,8 +1,9 @@
 #include "daemon/tunnel.hpp"
 
+#include <utility>
+
 #include <fmt/format.h>
 
-#include "base/overload.hpp"
 #include "daemon/credentials.hpp"
 
 namespace cgw {
@@ -24,40 +25,6 @@ health::Parameters health_parameters(const config::Tunnel& t) {
   health::Parameters p;
   p.misses = t.probe_misses;
   return p;
-}
-
-// Proposals were checked when the configuration was read.
-template <class Suite, class Parse>
-std::vector<Suite> suites(const std::vector<std::string>& texts, std::vector<Suite> defaults, Parse parse) {
-  if (texts.empty()) return defaults;
-  std::vector<Suite> out;
-  for (const auto& text : texts) {
-    if (auto suite = parse(text)) out.push_back(*suite);
-  }
-  return out;
-}
-
-ipsec::PeerConfig peer_config(const TunnelSetup& s, const IpAddress& local, bool force_encap) {
-  const config::Tunnel& t = s.config;
-  ipsec::PeerConfig c;
-  c.local = local;
-  c.remote = *t.vpn_gateway_outside;
-  c.local_id = local_identity(t, s.credentials.get(), local);
-  c.remote_id = remote_identity(t);
-  c.psk = s.psk;
-  c.credentials = s.credentials;
-  c.ike = suites(t.ike_proposals, ipsec::default_ike_proposals(), ipsec::parse_ike_suite);
-  c.esp = suites(t.esp_proposals, ipsec::default_esp_proposals(), ipsec::parse_esp_suite);
-  c.force_encap = force_encap;
-  c.initiate = t.initiate;
-  c.replay_window = t.replay_window;
-  c.ike_lifetime = t.ike_lifetime;
-  c.child_lifetime = t.child_lifetime;
-  c.reauth_time = t.reauth_time;
-  c.rekey_packets = t.rekey_packets;
-  c.rekey_octets = t.rekey_bytes;
-  c.dpd_interval = t.dpd_interval;
-  return c;
 }
 
 }  // namespace
@@ -102,8 +69,7 @@ Result<void, std::string> Tunnel::prepare_interface() {
   if (!index) return fail("interface " + t.interface + ": " + index.error().to_string());
   if (mtu_ == 0) {
     // Before the first SA: what the worst of our proposals leaves.
-    const auto suite = suites(t.esp_proposals, ipsec::default_esp_proposals(), ipsec::parse_esp_suite).front();
-    mtu_ = t.mtu.value_or(ipsec::tunnel_mtu(link_mtu_, false, true, suite));
+    mtu_ = t.mtu.value_or(mtu_before_sa());
   }
   const auto configured = equipment_.links.configure(*index, *t.customer_gateway_inside, *t.vpn_gateway_inside, mtu_);
   if (!configured) return fail("interface " + t.interface + ": " + configured.error().to_string());
@@ -117,23 +83,6 @@ Result<void, std::string> Tunnel::prepare_interface() {
   if (bgp_) {
     if (const auto ok = bgp_->listen(); !ok) note(Level::Warning, "BGP: " + ok.error());
   }
-  return {};
-}
-
-Result<void, std::string> Tunnel::prepare_ike() {
-  const config::Tunnel& t = setup_.config;
-  if (t.shutdown) return {};
-  const auto via = equipment_.links.route_to(*t.vpn_gateway_outside);
-  if (!via) {
-    return fail(fmt::format("no way to {}: {}; trying again every second", t.vpn_gateway_outside->to_string(),
-                            via.error().to_string()));
-  }
-  local_ = t.local_address.value_or(via->source);
-  link_mtu_ = via->mtu;
-  ike_ = std::make_unique<ipsec::IkePeer>(peer_config(setup_, *local_, equipment_.plane.needs_udp_encap()),
-                                          equipment_.entropy);
-  watch_calendar();
-  step_ike(ipsec::Start{});
   return {};
 }
 
@@ -155,55 +104,6 @@ void Tunnel::stop(bool tell_peer) {
 
 void Tunnel::receive(ipsec::Received datagram) {
   if (ike_ && !stopped_) step_ike(datagram);
-}
-
-void Tunnel::step_ike(const ipsec::Event& event) {
-  const auto actions = ike_->step(now(), event);
-  for (const auto& action : actions)
-    obey(action);
-  arm();
-}
-
-void Tunnel::obey(const ipsec::Action& action) {
-  const auto visitor = Overload{
-      [&](const ipsec::SendDatagram& d) {
-        if (!equipment_.ike.send(d)) note(Level::Debug, "IKE datagram not sent: no route or interface down");
-      },
-      [&](const ipsec::SendNatKeepalive& k) { equipment_.ike.send(k); },
-      [&](const ipsec::InstallInbound& i) {
-        if (const auto ok = equipment_.plane.install_inbound(setup_.if_id, i.sa); !ok) complain(ok.error());
-      },
-      [&](const ipsec::UseOutbound& u) {
-        if (const auto ok = equipment_.plane.use_outbound(setup_.if_id, u.sa); !ok) complain(ok.error());
-        volume_.start(u.sa, {counters_.packets_in, counters_.octets_in}, {counters_.packets_out, counters_.octets_out});
-        child_ready(u.sa);
-      },
-      [&](const ipsec::RemoveChild& r) {
-        const auto ok = equipment_.plane.remove_child(setup_.if_id, r.spi_in, r.spi_out);
-        if (!ok) complain(ok.error());
-      },
-      [&](const ipsec::Moved& m) { ike_moved(m); },
-      [&](const Note& n) { note(n.level, n.text); },
-  };
-  std::visit(visitor, action);
-}
-
-void Tunnel::child_ready(const ipsec::ChildSa& sa) {
-  adopt_transform(sa);
-  if (!leftovers_removed_) {
-    leftovers_removed_ = true;
-    if (const auto ok = equipment_.plane.remove_leftovers(setup_.if_id); !ok) complain(ok.error());
-  }
-}
-
-// MTU and MSS follow from what was negotiated (AWS names no PMTUD, so nothing else would tell).
-void Tunnel::adopt_transform(const ipsec::ChildSa& sa) {
-  const auto mtu =
-      setup_.config.mtu.value_or(ipsec::tunnel_mtu(link_mtu_, !sa.remote.address.is_v4(), sa.udp_encap, sa.suite));
-  if (mtu == mtu_ || !interface_) return;
-  mtu_ = mtu;
-  if (const auto ok = equipment_.links.set_mtu(*interface_, mtu); !ok) complain(ok.error());
-  observer_.transform_changed();
 }
 
 void Tunnel::ike_moved(const ipsec::Moved& m) {
@@ -278,6 +178,8 @@ void Tunnel::tick() {
   if (stopped_) return;
   send_probes();
   judge();
+  if (const bool dead = probe_is_dead(); std::exchange(doubted_, dead) != dead && dead)
+    doubt("the probe is unanswered");
   if (ike_ && ike_->next_deadline() && *ike_->next_deadline() <= now()) return step_ike(ipsec::Tick{});
   arm();
 }
@@ -317,20 +219,33 @@ void Tunnel::watch_calendar() {
     note(Level::Warning, line);
 }
 
+// The counters since the last look, which are the totals from here on.
+std::optional<kernel::TunnelCounters> Tunnel::take_counters() {
+  auto total = equipment_.plane.counters(setup_.if_id);
+  if (!total) return std::nullopt;
+  kernel::TunnelCounters since{.packets_in = total->packets_in - counters_.packets_in,
+                               .packets_out = total->packets_out - counters_.packets_out};
+  counters_ = std::move(*total);
+  return since;
+}
+
 void Tunnel::poll() {
   watch_calendar();
-  auto counters = equipment_.plane.counters(setup_.if_id);
-  if (!counters) return;
-  const std::uint64_t arrived = counters->packets_in - counters_.packets_in;
+  constexpr unsigned kUnanswered = 2;  // polls
+  const auto since = take_counters();
+  if (!since) return;
   const std::uint64_t ours = replies_ - replies_polled_;
   replies_polled_ = replies_;
-  forwarded_in_ = arrived > ours ? arrived - ours : 0;
-  counters_ = std::move(*counters);
+  forwarded_in_ = since->packets_in > ours ? since->packets_in - ours : 0;
+  unanswered_polls_ = since->packets_in == 0 && since->packets_out > 0 ? unanswered_polls_ + 1 : 0;
   if (!ike_ || stopped_) return;
-  if (arrived > 0) step_ike(ipsec::EspSeen{});
+  if (since->packets_in > 0) step_ike(ipsec::EspSeen{});
   const auto expiring =
       volume_.check({counters_.packets_in, counters_.octets_in}, {counters_.packets_out, counters_.octets_out});
   if (expiring) step_ike(*expiring);
+  if (since->packets_in > 0) return;
+  if (probe_is_dead()) return doubt("the probe is unanswered");
+  if (unanswered_polls_ >= kUnanswered) doubt("packets go out and none come in");
 }
 
 void Tunnel::link_changed(const kernel::LinkState& link, bool gone) {

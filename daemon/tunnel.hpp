@@ -66,12 +66,17 @@ class Tunnel : public std::enable_shared_from_this<Tunnel> {
   void stop(bool tell_peer);
 
   void receive(ipsec::Received datagram);
-  bool owns(std::uint64_t spi_i, std::uint64_t spi_r) const { return ike_ && ike_->owns(spi_i, spi_r); }
+  // Null while there is none: shut down, or no way to the peer yet.
+  const ipsec::IkePeer* ike_peer() const { return ike_.get(); }
+  // An unauthenticated message has it that the peer lost its SAs.
+  void hint(std::string why);
   void probe_answered(std::uint16_t sequence);
   void announce(std::vector<bgp::Advertisement> routes);
   // Once a second: byte counters, proof of life for DPD.
   void poll();
   void link_changed(const kernel::LinkState& link, bool gone);
+  // Routes or addresses of the host changed: the way to the peer is looked up again.
+  void path_changed();
 
   const TunnelSetup& setup() const { return setup_; }
   const std::string& name() const { return name_; }
@@ -100,7 +105,11 @@ class Tunnel : public std::enable_shared_from_this<Tunnel> {
   void judge();
   void tick();
   void arm();
+  std::uint32_t mtu_before_sa() const;
   void adopt_transform(const ipsec::ChildSa& sa);
+  std::optional<kernel::TunnelCounters> take_counters();
+  bool probe_is_dead() const;
+  void doubt(std::string why);
   void note(Level level, std::string_view text) { equipment_.log.write(level, name_, text); }
   void complain(const kernel::KernelError& e);
   void say_once(std::string text);
@@ -114,11 +123,15 @@ class Tunnel : public std::enable_shared_from_this<Tunnel> {
 
   std::optional<kernel::IfIndex> interface_;
   std::optional<IpAddress> local_;
+  kernel::IfIndex path_;  // by which the peer is reached
   std::uint32_t link_mtu_ = 1500, mtu_ = 0;
   bool link_up_ = false;
   bool leftovers_removed_ = false;
   bool stopped_ = false;
   std::string said_;
+  bool path_lost_ = false;
+  bool doubted_ = false;           // the probe is dead though IKE says that it is up
+  unsigned unanswered_polls_ = 0;  // in which packets went out and none came in
 
   std::unique_ptr<ipsec::IkePeer> ike_;
   std::shared_ptr<BgpTransport> bgp_;

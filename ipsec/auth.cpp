@@ -57,7 +57,9 @@ void IkePeer::Impl::start_auth(Context& cx, IkeSa& sa) {
   Payloads payloads;
   payloads.push_back({PayloadType::IdI, false, id_body(config.local_id)});
   add_certificates(sa.wanted, payloads);
-  if (!said_contact) payloads.push_back(make_notify(NotifyType::InitialContact));
+  // RFC 7296 2.4: there is no other IKE SA between the two of us; the peer may forget what it has.
+  const auto up = [](const auto& s) { return !s->gone && s->established; };
+  if (std::ranges::none_of(sas, up)) payloads.push_back(make_notify(NotifyType::InitialContact));
   if (config.credentials) payloads.push_back(make_certreq(config.credentials->trust.anchors()));
   // A DN's string types are not known from its text, and some peers compare octets: it is left for the peer to name.
   if (config.remote_id.type != Identity::Type::DerAsn1Dn)
@@ -66,7 +68,6 @@ void IkePeer::Impl::start_auth(Context& cx, IkeSa& sa) {
   payloads.push_back(offer(config.esp, sa.first_child_spi, WithDh::No));
   payloads.push_back(make_ts(PayloadType::TsI, any_ipv4()));
   payloads.push_back(make_ts(PayloadType::TsR, any_ipv4()));
-  said_contact = true;
   Request r;
   r.task.kind = TaskKind::Auth;
   send_request(cx, sa, Exchange::IkeAuth, std::move(r), payloads);
@@ -184,11 +185,13 @@ void IkePeer::Impl::on_auth_request(Context& cx, IkeSa& sa, const Payloads& payl
   if (current() == nullptr) use_outbound(cx, c);
   sa.children.push_back(std::move(c));
   sa.established = cx.now;
-  // RFC 7296 2.4: the peer has forgotten what it had with us before.
-  if (find_notify(payloads, NotifyType::InitialContact)) {
-    for (auto& other : sas) {
-      if (other.get() != &sa && other->established) drop(cx, *other);
-    }
+  // RFC 7296 2.4: the peer has forgotten what it had with us before it began; what came up since, it may not know yet.
+  const bool forgotten = find_notify(payloads, NotifyType::InitialContact).has_value();
+  for (auto& other : sas) {
+    if (other.get() == &sa) continue;
+    if (forgotten && other->established && *other->established <= sa.created) drop(cx, *other);
+    // An attempt of our own that the peer has not answered is of no use any more.
+    if (other->state == IkeSa::State::InitSent) drop(cx, *other);
   }
   remember(*who);
   established(cx, sa);
@@ -197,7 +200,6 @@ void IkePeer::Impl::on_auth_request(Context& cx, IkeSa& sa, const Payloads& payl
 void IkePeer::Impl::established(Context& cx, IkeSa& sa) {
   sa.state = IkeSa::State::Established;
   sa.established = cx.now;
-  said_contact = true;  // what we have with the peer is to stay from here on
   // 28000 of 28800 s, less up to a tenth; never rekeyed by the peer before us when it goes by AWS's values.
   sa.rekey_at = cx.now + jittered(std::chrono::duration_cast<Duration>(config.ike_lifetime) * 28000 / 28800);
   sa.hard_at = cx.now + config.ike_lifetime;

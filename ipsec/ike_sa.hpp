@@ -46,7 +46,8 @@ struct Request {
   Task task;
   std::uint32_t id = 0;
   std::vector<Buffer> datagrams;
-  std::size_t sent = 0;  // times, less the first
+  std::size_t sent = 0;   // times, less the first
+  bool liveness = false;  // goes by the quicker retransmission
   TimePoint next{};
   // CREATE_CHILD_SA:
   Spi new_spi{};
@@ -102,6 +103,8 @@ struct IkeSa {
   unsigned refusals = 0;                // in a row
   std::optional<TimePoint> busy_since;  // nothing but TEMPORARY_FAILURE since then
   TimePoint last_heard{}, last_sent{};
+  std::optional<TimePoint> checked_at{};  // a doubt made us ask
+  unsigned doubts = 0;                    // that did so since ESP was last seen
   std::vector<Child> children;
 
   // For use and not about to go.

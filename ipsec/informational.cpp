@@ -29,6 +29,7 @@ void IkePeer::Impl::on_informational_request(Context& cx, IkeSa& sa, const Paylo
     }
   }
   respond(cx, sa, Exchange::Informational, answer);
+  on_invalid_spi(cx, sa, payloads);
   if (find_notify(payloads, NotifyType::AuthenticationFailed)) {
     return failed(cx, sa, explain(NotifyType::AuthenticationFailed, config), true);
   }
@@ -52,6 +53,16 @@ void IkePeer::Impl::on_delete_ike(Context& cx, IkeSa& sa) {
   moved_why = "the peer sent DELETE for the IKE SA";
   note(cx, Level::Info, moved_why);
   connect_after(cx, false);
+}
+
+// RFC 7296 3.10.1: the peer met a packet of ours whose SPI it does not know. Of the SA that we send with, a rekey
+// tells: it replaces the SA, or is answered with CHILD_SA_NOT_FOUND.
+void IkePeer::Impl::on_invalid_spi(Context& cx, IkeSa& sa, const Payloads& payloads) {
+  const auto n = find_notify(payloads, NotifyType::InvalidSpi);
+  if (!n) return;
+  Reader spi(n->data);
+  const Child* c = sa.child_out(Spi{spi.u32()});
+  if (spi.done() && c != nullptr && !c->replaced) queue(cx, sa, {TaskKind::RekeyChild, c->sa.spi_in});
 }
 
 void IkePeer::Impl::on_delete_response(Context& cx, IkeSa& sa, const Request& r) {

@@ -65,6 +65,7 @@ enum class NotifyType : std::uint16_t {
   RekeySa = 16393,
   EspTfcPaddingNotSupported = 16394,
   AuthLifetime = 16403,
+  Redirect = 16407,
   FragmentationSupported = 16430,
   SignatureHashAlgorithms = 16431,
 };

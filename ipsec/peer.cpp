@@ -45,6 +45,18 @@ bool IkePeer::owns(std::uint64_t spi_i, std::uint64_t spi_r) const {
   return std::ranges::any_of(impl_->sas,
                              [&](const auto& s) { return s->spi_i == spi_i && (s->spi_r == spi_r || s->spi_r == 0); });
 }
+const IpAddress& IkePeer::remote() const {
+  return impl_->config.remote;
+}
+std::size_t IkePeer::half_open() const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(impl_->sas, [](const auto& s) { return s->state == IkeSa::State::HalfOpen; }));
+}
+bool IkePeer::repeats_init(Bytes message) const {
+  return std::ranges::any_of(impl_->sas, [&](const auto& s) {
+    return s->state == IkeSa::State::HalfOpen && std::ranges::equal(s->init_request, message);
+  });
+}
 
 std::size_t IkePeer::ike_sas() const {
   return impl_->sas.size();
@@ -100,10 +112,6 @@ void IkePeer::Impl::on(Context& cx, const Reestablish& e) {
   if (running) connect(cx);
 }
 
-void IkePeer::Impl::on(Context& cx, const EspSeen&) {
-  if (IkeSa* sa = current()) sa->last_heard = cx.now;
-}
-
 void IkePeer::Impl::on(Context& cx, const Received& e) {
   const auto h = parse_header(e.message);
   // A wrong length or version is nobody's we know; an older version's packets are not answered (no IKEv1 here).
@@ -114,7 +122,10 @@ void IkePeer::Impl::on(Context& cx, const Received& e) {
     if (sa != nullptr) on_init_response(cx, *sa, *h, e);
     return;
   }
-  if (IkeSa* sa = find(h->spi_i, h->spi_r)) on_protected(cx, *sa, e, *h);
+  IkeSa* sa = find(h->spi_i, h->spi_r);
+  if (sa == nullptr) return;
+  if (h->first == PayloadType::Notify) return on_unprotected(cx, *sa, *h, e);
+  on_protected(cx, *sa, e, *h);
 }
 
 void IkePeer::Impl::on(Context& cx, const Tick&) {

@@ -44,8 +44,10 @@ struct PeerConfig {
   // The peer is authenticated anew after so long: a new IKE SA beside the old one, make before break. 0: never.
   Seconds reauth_time{0};
   Seconds dpd_interval{10};  // of silence before an empty INFORMATIONAL asks
-  // A request is sent again after these waits; after the last the peer counts as dead.
-  std::vector<Millis> retransmit{Millis{500}, Millis{1000}, Millis{1500}, Millis{2000}, Millis{3000}};
+  // A request is sent again after these waits; after the last the peer counts as dead (RFC 7296 2.4: the waits grow
+  // exponentially). liveness: of a request that asks whether the peer is still there.
+  std::vector<Millis> retransmit{Millis{500}, Millis{1000}, Millis{2000}, Millis{4000}};
+  std::vector<Millis> liveness{Millis{200}, Millis{400}, Millis{800}, Millis{1600}};
   Millis retry_first{1000};  // pause before the next attempt: doubles, with jitter, to retry_max
   Millis retry_max{10000};
   Seconds nat_keepalive{20};
@@ -84,8 +86,21 @@ struct Renew {
 struct WallClock {
   WallTime time;
 };
+// Doubt that the peer still has our SAs: it is asked at once, by the quicker retransmission (RFC 7296 2.4).
+struct Suspect {
+  std::string why;
+  bool hint = false;  // from a message nobody authenticated: asked rarely (RFC 7296 2.21.4)
+};
+// The way to the peer is another. From a new source address everything is made anew; from the same one what is under
+// way is sent again at once.
+struct PathChanged {
+  IpAddress local;
+  Identity local_id;
+};
 struct Tick {};
-using Event = std::variant<Start, Stop, Received, Reestablish, EspSeen, ChildExpiring, Renew, WallClock, Tick>;
+using Event =
+    std::variant<Start, Stop, Received, Reestablish, EspSeen, ChildExpiring, WallClock, Renew, Suspect, PathChanged,
+                 Tick>;
 
 // ---- actions, to be carried out in this order
 struct SendDatagram {
@@ -96,7 +111,7 @@ struct SendDatagram {
 struct InstallInbound {
   ChildSa sa;
 };
-// Send with this SA from now on. Its InstallInbound came before.
+// Send with this SA from now on. Its InstallInbound came before. Again for the one in use: the peer's port is another.
 struct UseOutbound {
   ChildSa sa;
 };
@@ -151,6 +166,10 @@ class IkePeer {
   bool owns(std::uint64_t spi_i, std::uint64_t spi_r) const;
   // IKE SAs there are, in whatever state.
   std::size_t ike_sas() const;
+  const IpAddress& remote() const;  // the configured one
+  std::size_t half_open() const;    // IKE SAs that the peer began and has not authenticated
+  // An IKE_SA_INIT request that was answered already: the same answer follows (RFC 7296 2.1).
+  bool repeats_init(Bytes message) const;
 
  private:
   struct Impl;

@@ -11,8 +11,8 @@
 namespace cgw::ipsec {
 
 // The state machine behind IkePeer. One file an exchange: sa_init.cpp, auth.cpp, create_child_sa.cpp with
-// rekey_child.cpp and rekey_ike.cpp, informational.cpp; auth_check.cpp proves who both are; child.cpp installs and
-// removes Child SAs; reauthentication.cpp makes both anew; requests.cpp sends,
+// rekey_child.cpp and rekey_ike.cpp, informational.cpp; auth_check.cpp proves who both are; liveness.cpp doubts and
+// follows addresses; child.cpp installs and removes Child SAs; reauthentication.cpp makes both anew; requests.cpp sends,
 // retransmits and dispatches; peer.cpp is the rest.
 struct IkePeer::Impl {
   struct Context {
@@ -32,6 +32,8 @@ struct IkePeer::Impl {
   void on(Context& cx, const EspSeen&);
   void on(Context& cx, const ChildExpiring& e);
   void on(Context& cx, const Renew& e);
+  void on(Context& cx, const Suspect& e);
+  void on(Context& cx, const PathChanged& e);
   void on(Context& cx, const Tick&);
   void tick(Context& cx, IkeSa& sa);
   void finish(Context& cx);
@@ -55,6 +57,12 @@ struct IkePeer::Impl {
   // first, doubled n times up to max, less up to half.
   Duration backoff_of(unsigned n, Duration first, Duration max);
 
+  // liveness.cpp
+  void check(Context& cx, IkeSa& sa, Duration pause);
+  void resend(Context& cx, IkeSa& sa);
+  void on_unprotected(Context& cx, IkeSa& sa, const Header& h, const Received& e);
+  void follow(Context& cx, IkeSa& sa, const Endpoint& remote);
+
   // requests.cpp
   void send_request(Context& cx, IkeSa& sa, Exchange e, Request r, const Payloads& payloads);
   void send_plain_request(Context& cx, IkeSa& sa, Request r, Buffer message);
@@ -62,6 +70,9 @@ struct IkePeer::Impl {
   void respond(Context& cx, IkeSa& sa, Exchange e, const Payloads& payloads);
   // RFC 7296 2.21.3: fatal for the IKE SA.
   void refuse_as_malformed(Context& cx, IkeSa& sa, Exchange e);
+  const std::vector<Millis>& schedule(const Request& r) const {
+    return r.liveness ? config.liveness : config.retransmit;
+  }
   void retransmit(Context& cx, IkeSa& sa);
   void queue(Context& cx, IkeSa& sa, Task t);
   void pump(Context& cx, IkeSa& sa);
@@ -75,6 +86,8 @@ struct IkePeer::Impl {
   void send_init(Context& cx, IkeSa& sa, DhGroup group);
   void on_init_response(Context& cx, IkeSa& sa, const Header& h, const Received& e);
   void on_init_request(Context& cx, const Header& h, const Received& e);
+  void make_room(Context& cx);
+  void say_once(Context& cx, std::string text);
   bool init_refused(Context& cx, IkeSa& sa, const Payloads& payloads);
   void add_nat_detection(const IkeSa& sa, Payloads& payloads);
   void detect_nat(IkeSa& sa, const Payloads& payloads);
@@ -137,6 +150,7 @@ struct IkePeer::Impl {
   // informational.cpp
   void on_informational_request(Context& cx, IkeSa& sa, const Payloads& payloads);
   void on_delete_ike(Context& cx, IkeSa& sa);
+  void on_invalid_spi(Context& cx, IkeSa& sa, const Payloads& payloads);
   void on_delete_response(Context& cx, IkeSa& sa, const Request& r);
 
   // child.cpp
@@ -163,13 +177,13 @@ struct IkePeer::Impl {
   std::vector<Lingering> lingering;
   Spi sending{};  // spi_in of the Child SA that sends
   bool running = false;
-  bool said_contact = false;  // INITIAL_CONTACT was sent by this process
-  bool pss = true;            // the form of our RSA signatures (RFC 8247 3.2 prefers RSASSA-PSS)
+  bool pss = true;  // the form of our RSA signatures (RFC 8247 3.2 prefers RSASSA-PSS)
   std::optional<Duration> wall_offset;
   std::optional<TimePoint> connect_at;
   Duration backoff{};
   std::string moved_why;
-  std::string said;  // the last failure that was logged, said once
+  std::string said;       // the last failure that was logged, said once
+  std::string said_init;  // of IKE_SA_INIT messages, which nobody authenticates
   PeerStatus status;
   PeerState reported = PeerState::Idle;
 };

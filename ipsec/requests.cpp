@@ -57,7 +57,7 @@ void IkePeer::Impl::send_datagrams(Context& cx, IkeSa& sa, const std::vector<Buf
 void IkePeer::Impl::send_request(Context& cx, IkeSa& sa, Exchange e, Request r, const Payloads& payloads) {
   r.id = sa.next_request++;
   r.datagrams = protect(sa.header(e, false, r.id), payloads, *sa.out, sa.peer_fragments, [&] { return next_iv(sa); });
-  r.next = cx.now + config.retransmit.front();
+  r.next = cx.now + schedule(r).front();
   send_datagrams(cx, sa, r.datagrams);
   sa.request = std::move(r);
 }
@@ -88,13 +88,13 @@ void IkePeer::Impl::refuse_as_malformed(Context& cx, IkeSa& sa, Exchange e) {
 
 void IkePeer::Impl::retransmit(Context& cx, IkeSa& sa) {
   Request& r = *sa.request;
-  if (++r.sent >= config.retransmit.size()) {
+  if (++r.sent >= schedule(r).size()) {
     if (sa.doing(TaskKind::RekeyIke) && r.rival) follow_rival(cx, sa, *r.rival);
     const bool up = sa.state == IkeSa::State::Established;
     if (sa.state == IkeSa::State::Deleting || sa.drop_at) return drop(cx, sa);
     return failed(cx, sa, fmt::format("{} does not answer{}", sa.remote.to_string(), up ? " (DPD)" : ""), false);
   }
-  r.next = cx.now + config.retransmit[r.sent];
+  r.next = cx.now + schedule(r)[r.sent];
   send_datagrams(cx, sa, r.datagrams);
 }
 
@@ -116,7 +116,10 @@ void IkePeer::Impl::pump(Context& cx, IkeSa& sa) {
     switch (t.kind) {
       case TaskKind::Init:
       case TaskKind::Auth: break;
-      case TaskKind::Dpd: send_request(cx, sa, Exchange::Informational, std::move(r), {}); break;
+      case TaskKind::Dpd:
+        r.liveness = true;
+        send_request(cx, sa, Exchange::Informational, std::move(r), {});
+        break;
       case TaskKind::CreateChild:
       case TaskKind::RekeyChild: start_create_child(cx, sa, t); break;
       case TaskKind::RekeyIke: start_ike_rekey(cx, sa); break;
@@ -144,8 +147,6 @@ void IkePeer::Impl::on_protected(Context& cx, IkeSa& sa, const Received& e, cons
   auto opened = unprotect(e.message, h, *sa.in);
   if (!opened) return;
   sa.last_heard = cx.now;
-  // A NAT in between may have moved the peer (RFC 7296 2.23); only authenticated messages are followed.
-  if (sa.nat_remote && sa.state == IkeSa::State::Established && !repeated) sa.remote = e.remote;
   if (repeated) {
     if (opened->fragment <= 1) send_datagrams(cx, sa, sa.last_response);
     return;
@@ -155,6 +156,7 @@ void IkePeer::Impl::on_protected(Context& cx, IkeSa& sa, const Received& e, cons
     sa.local = e.local;
     sa.remote = e.remote;
   }
+  follow(cx, sa, e.remote);
   if (opened->total > 0) {
     opened = (h.response ? sa.responses : sa.requests).add(h.message_id, std::move(*opened));
     if (!opened) return;

@@ -12,7 +12,7 @@ namespace {
 constexpr std::uint16_t kIkePort = 500, kNatTPort = 4500;
 constexpr std::size_t kNonce = 32, kMinNonce = 16, kMaxNonce = 256;
 constexpr unsigned kMaxInitRetries = 3;
-constexpr std::size_t kMaxHalfOpen = 4;
+constexpr std::size_t kMaxHalfOpen = 4;  // the oldest makes room
 constexpr std::size_t kMaxCookie = 64;
 
 // RFC 7296 2.23: SHA-1 of SPIs, address and port.
@@ -129,6 +129,11 @@ bool IkePeer::Impl::init_refused(Context& cx, IkeSa& sa, const Payloads& payload
     send_init(cx, sa, group);
     return true;
   }
+  if (find_notify(payloads, NotifyType::Redirect)) {
+    // RFC 5685 3: only for those who said REDIRECT_SUPPORTED. We go where the configuration says.
+    say_once(cx, "the peer redirects us to another gateway (REDIRECT), which we did not offer to follow: ignored");
+    return true;
+  }
   for (const auto& n : notifies(payloads)) {
     if (!is_error(n.type)) continue;
     status.last_error = explain(n.type, config);
@@ -180,17 +185,30 @@ void IkePeer::Impl::on_init_response(Context& cx, IkeSa& sa, const Header& h, co
   start_auth(cx, sa);
 }
 
+// Half-open IKE SAs of one peer are few. One more takes the place of the oldest: of several at a time at most one will
+// come to anything, and that is the latest.
+void IkePeer::Impl::make_room(Context& cx) {
+  const auto half_open = [](const auto& s) { return !s->gone && s->state == IkeSa::State::HalfOpen; };
+  if (static_cast<std::size_t>(std::ranges::count_if(sas, half_open)) < kMaxHalfOpen) return;
+  drop(cx, **std::ranges::find_if(sas, half_open));
+}
+
+// Anybody can make us say such things: once each.
+void IkePeer::Impl::say_once(Context& cx, std::string text) {
+  if (text == said_init) return;
+  said_init = text;
+  note(cx, Level::Warning, std::move(text));
+}
+
 /* --> IKE_SA_INIT { SAi1, KEi, Ni, ... }   <-- IKE_SA_INIT { SAr1, KEr, Nr, ... } */
 void IkePeer::Impl::on_init_request(Context& cx, const Header& h, const Received& e) {
   if (h.spi_i == 0 || h.spi_r != 0 || h.message_id != 0 || !h.initiator || !running) return;
   // A repetition: the same answer (RFC 7296 2.1).
   for (const auto& s : sas) {
-    if (s->initiator || s->spi_i != h.spi_i) continue;
-    if (s->state == IkeSa::State::HalfOpen && s->init_request == e.message) send_datagrams(cx, *s, {s->init_response});
+    if (s->initiator || s->init_request != e.message) continue;
+    if (s->state == IkeSa::State::HalfOpen) send_datagrams(cx, *s, {s->init_response});
     return;
   }
-  const auto half_open = std::ranges::count_if(sas, [](const auto& s) { return s->state == IkeSa::State::HalfOpen; });
-  if (static_cast<std::size_t>(half_open) >= kMaxHalfOpen) return;
 
   auto fresh = std::make_unique<IkeSa>();
   IkeSa& sa = *fresh;
@@ -225,9 +243,8 @@ void IkePeer::Impl::on_init_request(Context& cx, const Header& h, const Received
   if (!proposals || !ke) return;
   const auto chosen = choose(*proposals, config.ike);
   if (!chosen) {
-    note(cx, Level::Warning,
-         fmt::format("{} proposes nothing that an 'ike proposal' of ours has: NO_PROPOSAL_CHOSEN sent",
-                     e.remote.to_string()));
+    say_once(cx, fmt::format("{} proposes nothing that an 'ike proposal' of ours has: NO_PROPOSAL_CHOSEN sent",
+                             e.remote.address.to_string()));
     reply({make_notify(NotifyType::NoProposalChosen)});
     return;
   }
@@ -237,8 +254,14 @@ void IkePeer::Impl::on_init_request(Context& cx, const Header& h, const Received
     reply({make_notify(NotifyType::InvalidKePayload, group)});
     return;
   }
-  const auto ours = entropy.answer_key_exchange(ke->group, ke->value);
-  if (!ours) return note(cx, Level::Warning, "IKE_SA_INIT from the peer holds " + ours.error());
+  // A value that cannot be one is not worth a key of ours.
+  const bool possible = ke->value.size() == public_value_octets(ke->group);
+  const auto ours = possible ? entropy.answer_key_exchange(ke->group, ke->value) : fail(std::string());
+  if (!ours) {
+    reply({make_notify(NotifyType::InvalidSyntax)});
+    return;
+  }
+  make_room(cx);
 
   sa.spi_r = entropy.u64() | 1;
   sa.suite = chosen->suite;

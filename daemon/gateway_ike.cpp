@@ -1,0 +1,47 @@
+// What the gateway does for all peers' IKE: whose a datagram is, and when the way to them may be another.
+#include <fmt/format.h>
+
+#include "base/overload.hpp"
+#include "daemon/gateway.hpp"
+
+namespace cgw {
+namespace {
+
+constexpr auto kLookDelay = std::chrono::milliseconds(50);  // a renumbering is several events
+
+}  // namespace
+
+void Gateway::receive(ipsec::Received datagram) {
+  if (stopping_) return;
+  ike_peers_.clear();
+  for (const auto& t : tunnels_)
+    ike_peers_.push_back(t->ike_peer());
+  const auto visitor = Overload{
+      [&](const ipsec::Demux::Deliver& d) { tunnels_[d.peer]->receive(std::move(datagram)); },
+      [&](const ipsec::SendDatagram& d) { ike_.send(d); },
+      [&](const ipsec::Demux::Hint& h) { tunnels_[h.peer]->hint(h.why); },
+      [&](const ipsec::Demux::Ignore& i) {
+        if (demux_.drops().at(i.why) > 1) return;
+        note(Level::Info, fmt::format("IKE from {} is ignored: {} (said once)", datagram.remote.to_string(), i.why));
+      },
+  };
+  std::visit(visitor, demux_.sort(std::chrono::steady_clock::now(), datagram, ike_peers_));
+}
+
+// Looked up once for all that happens within a moment.
+void Gateway::wait_paths() {
+  paths_ready_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                          [this](const boost::system::error_code& ec) {
+                            if (ec || stopping_) return;
+                            look_.expires_after(kLookDelay);
+                            look_.async_wait([this](const boost::system::error_code& error) {
+                              if (error || stopping_) return;
+                              paths_.take();
+                              for (const auto& t : tunnels_)
+                                t->path_changed();
+                              wait_paths();
+                            });
+                          });
+}
+
+}  // namespace cgw

@@ -1,0 +1,276 @@
+#include <doctest/doctest.h>
+
+#include "ipsec/demux.hpp"
+#include "ipsec/sa_payload.hpp"
+#include "tests/support/peer_pair.hpp"
+
+namespace cgw {
+namespace {
+
+using namespace ipsec;
+
+const Endpoint kPeer{*IpAddress::parse("198.51.100.2"), 500}, kUs{*IpAddress::parse("203.0.113.10"), 500};
+
+// Counts what is asked of it: each key exchange is one that an attacker made us pay.
+class CountingEntropy final : public Entropy {
+ public:
+  void fill(std::span<std::uint8_t> out) override { sim_.fill(out); }
+  std::unique_ptr<KeyExchange> new_key_exchange(DhGroup group) override {
+    ++exchanges;
+    return sim_.new_key_exchange(group);
+  }
+  int exchanges = 0;
+
+ private:
+  test::SimEntropy sim_{1};
+};
+
+Received message(Header h, const Payloads& payloads, Endpoint from = kPeer) {
+  Buffer chain;
+  h.first = write_chain(payloads, chain);
+  h.length = static_cast<std::uint32_t>(kHeaderOctets + chain.size());
+  Received r{.local = kUs, .remote = from, .message = {}};
+  write_header(h, r.message);
+  r.message.insert(r.message.end(), chain.begin(), chain.end());
+  return r;
+}
+
+Header init_header(std::uint64_t spi) {
+  return {.spi_i = spi, .exchange = Exchange::IkeSaInit, .initiator = true};
+}
+
+Payloads init_payloads(const Buffer& cookie = {}, std::size_t ke_octets = 96) {
+  Payloads p;
+  if (!cookie.empty()) p.push_back(make_notify(NotifyType::Cookie, cookie));
+  p.push_back(offer(default_ike_proposals(), Bytes{}));
+  Payload ke{PayloadType::Ke, false, {0, 20, 0, 0}};
+  ke.body.resize(4 + ke_octets, 7);
+  p.push_back(std::move(ke));
+  p.push_back({PayloadType::Nonce, false, Buffer(32, 9)});
+  return p;
+}
+
+// A demultiplexer before one peer that waits.
+struct Door {
+  Door() : peer(config(), entropy) { peer.step(now, Start{}); }
+  static PeerConfig config() { return test::right_peer(); }
+
+  Demux::Verdict sort(const Received& r) {
+    const IkePeer* const peers[] = {nullptr, &peer};
+    return demux.sort(now, r, peers);
+  }
+  // As the gateway does: sorted, and delivered if it is to be.
+  Demux::Verdict receive(const Received& r) {
+    auto v = sort(r);
+    if (std::holds_alternative<Demux::Deliver>(v)) answers = peer.step(now, r);
+    return v;
+  }
+  void fill_half_open(std::size_t n) {
+    for (std::size_t i = 0; i < n; ++i)
+      receive(message(init_header(++spi), init_payloads()));
+  }
+
+  CountingEntropy entropy;
+  TimePoint now{Seconds{1000}};
+  IkePeer peer;
+  Demux demux{entropy};
+  Actions answers;
+  std::uint64_t spi = 100;
+};
+
+std::optional<Notify> notify_in(const Demux::Verdict& v, NotifyType type) {
+  const auto* d = std::get_if<SendDatagram>(&v);
+  if (d == nullptr) return std::nullopt;
+  const auto h = parse_header(d->message);
+  const auto chain = parse_chain(h->first, Bytes(d->message).subspan(kHeaderOctets));
+  return chain ? find_notify(chain->payloads, type) : std::nullopt;
+}
+
+bool delivered(const Demux::Verdict& v) {
+  return std::holds_alternative<Demux::Deliver>(v);
+}
+
+}  // namespace
+
+TEST_SUITE_BEGIN("ipsec/demux");
+
+TEST_CASE("IKE_SA_INIT from a configured address goes to its peer; from anywhere else it costs nothing") {
+  Door d;
+  CHECK(delivered(d.receive(message(init_header(1), init_payloads()))));
+  CHECK(d.entropy.exchanges == 1);
+  const Endpoint stranger{*IpAddress::parse("192.0.2.66"), 500};
+  CHECK(std::get<Demux::Ignore>(d.receive(message(init_header(2), init_payloads(), stranger))).why ==
+        "no tunnel has this outside address");
+  CHECK(d.entropy.exchanges == 1);
+  CHECK(d.peer.half_open() == 1);
+}
+
+TEST_CASE("from the third half-open IKE SA on a COOKIE is demanded, without state or Diffie-Hellman [RFC 7296 2.6]") {
+  Door d;
+  d.fill_half_open(2);
+  REQUIRE(d.peer.half_open() == 2);
+  const int before = d.entropy.exchanges;
+  const auto v = d.receive(message(init_header(7), init_payloads()));
+  const auto cookie = notify_in(v, NotifyType::Cookie);
+  REQUIRE(cookie);
+  CHECK(cookie->data.size() <= 64);
+  CHECK(d.peer.half_open() == 2);
+  CHECK(d.entropy.exchanges == before);
+  const auto h = parse_header(std::get<SendDatagram>(v).message);
+  CHECK(h->response);
+  CHECK_FALSE(h->initiator);
+  CHECK(h->spi_i == 7);
+  CHECK(h->spi_r == 0);
+  SUBCASE("with it the request is taken") {
+    CHECK(delivered(d.receive(message(init_header(7), init_payloads(cookie->data)))));
+    CHECK(d.peer.half_open() == 3);
+  }
+  SUBCASE("another's is of no use") {
+    CHECK(notify_in(d.receive(message(init_header(8), init_payloads(cookie->data))), NotifyType::Cookie));
+    Buffer forged = cookie->data;
+    forged.back() ^= 1;
+    CHECK(notify_in(d.receive(message(init_header(7), init_payloads(forged))), NotifyType::Cookie));
+    CHECK(d.peer.half_open() == 2);
+  }
+  SUBCASE("it is good for a minute at least and two at most") {
+    d.now += Seconds{60};
+    CHECK(delivered(d.sort(message(init_header(7), init_payloads(cookie->data)))));
+    d.now += Seconds{60};
+    CHECK_FALSE(delivered(d.sort(message(init_header(7), init_payloads(cookie->data)))));
+  }
+}
+
+TEST_CASE("a repeated IKE_SA_INIT gets its answer again without a COOKIE [RFC 7296 2.1]") {
+  Door d;
+  d.fill_half_open(2);
+  const auto first = message(init_header(101), init_payloads());
+  CHECK(delivered(d.receive(first)));
+  REQUIRE(d.answers.size() == 1);
+  CHECK(std::get<SendDatagram>(d.answers[0]).remote == kPeer);
+  CHECK(d.peer.half_open() == 2);
+}
+
+TEST_CASE("half-open IKE SAs of one peer are bounded: the oldest makes room, and all end after 30 s") {
+  Door d;
+  for (std::uint64_t spi = 1; spi <= 20; ++spi) {
+    const auto v = d.receive(message(init_header(spi), init_payloads()));
+    if (const auto c = notify_in(v, NotifyType::Cookie)) {
+      CHECK(delivered(d.receive(message(init_header(spi), init_payloads(c->data)))));
+    }
+    d.now += Millis{200};
+  }
+  CHECK(d.peer.half_open() == 4);
+  CHECK(d.peer.repeats_init(message(init_header(1), init_payloads()).message) == false);
+  d.now += Seconds{30};
+  d.peer.step(d.now, Tick{});
+  CHECK(d.peer.half_open() == 0);
+}
+
+TEST_CASE("one address gets ten Diffie-Hellmans a second and no more") {
+  Door d;
+  std::size_t taken = 0;
+  for (std::uint64_t spi = 1; spi <= 50; ++spi) {
+    auto v = d.receive(message(init_header(spi), init_payloads()));
+    if (const auto c = notify_in(v, NotifyType::Cookie)) {
+      v = d.receive(message(init_header(spi), init_payloads(c->data)));
+    }
+    taken += delivered(v) ? 1 : 0;
+  }
+  CHECK(taken == 10);
+  CHECK(d.entropy.exchanges == 10);
+  d.now += Millis{100};
+  const auto c = notify_in(d.receive(message(init_header(60), init_payloads())), NotifyType::Cookie);
+  REQUIRE(c);
+  CHECK(delivered(d.receive(message(init_header(60), init_payloads(c->data)))));
+}
+
+TEST_CASE("a key exchange value of the wrong size is not worth a key of ours") {
+  Door d;
+  d.receive(message(init_header(1), init_payloads({}, 95)));
+  CHECK(d.entropy.exchanges == 0);
+  CHECK(d.peer.half_open() == 0);
+}
+
+TEST_CASE("a request of an unknown IKE SA is answered INVALID_IKE_SPI, ten times a second [RFC 7296 1.5]") {
+  Door d;
+  const Header h{.spi_i = 5, .spi_r = 6, .exchange = Exchange::Informational, .initiator = true, .message_id = 77};
+  const Received r = message(h, {{PayloadType::Sk, false, Buffer(40, 1)}});
+  const auto v = d.sort(r);
+  REQUIRE(notify_in(v, NotifyType::InvalidIkeSpi));
+  const auto out = *parse_header(std::get<SendDatagram>(v).message);
+  CHECK(out.spi_i == 5);
+  CHECK(out.spi_r == 6);
+  CHECK(out.message_id == 77);
+  CHECK(out.response);
+  CHECK_FALSE(out.initiator);
+  CHECK(std::get<SendDatagram>(v).remote == kPeer);
+  int answered = 1;
+  for (int i = 0; i < 30; ++i)
+    answered += std::holds_alternative<SendDatagram>(d.sort(r)) ? 1 : 0;
+  CHECK(answered == 10);
+  d.now += Seconds{1};
+  CHECK(std::holds_alternative<SendDatagram>(d.sort(r)));
+}
+
+TEST_CASE("a response of an unknown IKE SA, and a stranger's request, are not answered") {
+  Door d;
+  Header h{.spi_i = 5, .spi_r = 6, .exchange = Exchange::Informational, .response = true};
+  CHECK(std::holds_alternative<Demux::Ignore>(d.sort(message(h, {{PayloadType::Sk, false, Buffer(40, 1)}}))));
+  h.response = false;
+  const Endpoint stranger{*IpAddress::parse("192.0.2.66"), 500};
+  CHECK(std::holds_alternative<Demux::Ignore>(d.sort(message(h, {{PayloadType::Sk, false, Buffer(40, 1)}}, stranger))));
+}
+
+TEST_CASE("INVALID_SPI outside of any IKE SA is a hint, never answered [RFC 7296 1.5]") {
+  Door d;
+  const Header h{.exchange = Exchange::Informational, .initiator = true};
+  const auto v = d.sort(message(h, {make_notify(NotifyType::InvalidSpi, Buffer{1, 2, 3, 4})}));
+  REQUIRE(std::holds_alternative<Demux::Hint>(v));
+  CHECK(std::get<Demux::Hint>(v).peer == 1);
+}
+
+TEST_CASE("a higher major version is answered INVALID_MAJOR_VERSION, IKEv1 is ignored [RFC 7296 2.5]") {
+  Door d;
+  Header h = init_header(1);
+  h.major = 3;
+  const auto v = d.sort(message(h, init_payloads()));
+  CHECK(notify_in(v, NotifyType::InvalidMajorVersion));
+  CHECK(parse_header(std::get<SendDatagram>(v).message)->major == 2);
+  h.major = 1;
+  CHECK(std::get<Demux::Ignore>(d.sort(message(h, init_payloads()))).why == "IKEv1");
+}
+
+TEST_CASE("truncated messages and those of another length than they say are ignored") {
+  Door d;
+  const Received whole = message(init_header(1), init_payloads());
+  for (std::size_t n = 0; n < whole.message.size(); ++n) {
+    Received cut = whole;
+    cut.message.resize(n);
+    CHECK(std::holds_alternative<Demux::Ignore>(d.sort(cut)));
+  }
+}
+
+TEST_CASE("AWS's default sets, 8 KB of proposals with hundreds of transforms, are taken") {
+  Door d;
+  Payloads p = init_payloads();
+  std::vector<Proposal> all;
+  for (std::uint8_t number = 1; number <= 4; ++number) {
+    Proposal one{number, SaProtocol::Ike, {}, {}};
+    for (std::uint16_t i = 0; i < 244; ++i)
+      one.transforms.push_back({TransformType::Dh, static_cast<std::uint16_t>(1000 + i), 0});
+    if (number == 4) {
+      one.transforms.resize(200);
+      for (const auto& t : proposal_of(default_ike_proposals().front(), number, {}).transforms)
+        one.transforms.push_back(t);
+    }
+    all.push_back(std::move(one));
+  }
+  p[0] = make_sa(all);
+  const Received r = message(init_header(1), p);
+  CHECK(r.message.size() > 7500);
+  CHECK(delivered(d.receive(r)));
+  CHECK(d.peer.half_open() == 1);
+}
+
+TEST_SUITE_END();
+}  // namespace cgw
