@@ -57,6 +57,12 @@ int Shell::run(std::string_view line) {
     list();
     return kOk;
   }
+  if (request.ends_with("debug ike")) {
+    const auto tree = ask(run_dir_, request);
+    if (!tree) return complain(tree.error().text, tree.error().status);
+    if (const auto said = text(*tree, "text"); !said.empty()) fmt::print("{}\n", said);
+    return kOk;
+  }
   if (!request.starts_with("show")) return kOk;  // enable, disable, terminal length: nothing to do
   return show(request, !m->args.empty() && m->args.back() == "json");
 }

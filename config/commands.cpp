@@ -43,6 +43,14 @@ constexpr Command kExec[] = {
      .help = "Show running system information\nWhat is running\nJavaScript Object Notation",
      .request = "show version"},
     {.mode = Mode::Exec,
+     .pattern = "debug ike",
+     .help = "Log what happens in detail\nEvery IKE message, payload by payload",
+     .request = "debug ike"},
+    {.mode = Mode::Exec,
+     .pattern = "no debug ike",
+     .help = "Negate a command\nLog what happens in detail\nEvery IKE message, payload by payload",
+     .request = "no debug ike"},
+    {.mode = Mode::Exec,
      .pattern = "import aws LINE...",
      .help = "Make a configuration from a file\nAWS's customer gateway configuration (XML)\nFILE [local-network "
              "A.B.C.D/M] [vpc-cidr A.B.C.D/M] [certificate FILE] [private-key FILE] [ca-certificate FILE] [--output "

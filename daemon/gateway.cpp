@@ -110,7 +110,7 @@ void Gateway::start() {
 }
 
 void Gateway::make_tunnels() {
-  const Equipment equipment{executor_, log_, entropy_, ike_, *plane_, links_, icmp_};
+  const Equipment equipment{executor_, log_, entropy_, ike_, *plane_, links_, icmp_, key_log_};
   std::set<kernel::IfId> taken;
   for (const auto& c : config().connections) {
     for (const auto& [number, t] : c.tunnels) {
@@ -131,6 +131,7 @@ void Gateway::make_tunnels() {
           .transform_changed = [this] { clamp_mss(); },
           .bgp = [this, self](const bgp::Action& a) { on_bgp(self(), a); }};
       tunnels_.push_back(std::make_shared<Tunnel>(equipment, std::move(setup), std::move(observer)));
+      tunnels_.back()->debug_ike(debug_ike_);
       rib_.set_fitness(rib::ExitId{static_cast<std::uint32_t>(index + 1)}, rib::Fitness::Down);
     }
   }

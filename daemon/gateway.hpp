@@ -29,8 +29,11 @@ class Gateway {
   // Opens sockets and netlink, chooses the data plane. The error is one line with the remedy.
   static Result<std::unique_ptr<Gateway>, std::string> open(boost::asio::any_io_executor executor, Log& log,
                                                             Loaded loaded);
+  // Before start(): where the keys of IKE SAs go.
+  void set_key_log(KeyLog log) { key_log_ = std::move(log); }
   void start();
   void stop();
+  void debug_ike(bool on);
 
   // Read-only, for the state tree.
   const config::Config& config() const { return loaded_.config; }
@@ -95,6 +98,7 @@ class Gateway {
   ipsec::Demux demux_;
   std::vector<const ipsec::IkePeer*> ike_peers_;  // of the tunnels, for the demultiplexer
   IkeEndpoint ike_;
+  KeyLog key_log_;
   std::unique_ptr<kernel::DataPlane> plane_;
   std::string plane_reason_;
   kernel::Links links_;
@@ -111,6 +115,7 @@ class Gateway {
   std::set<rib::ExitId> end_of_rib_;
   std::optional<Change> last_change_;
   NoteLimit unusable_;  // routes that cover an outside address
+  bool debug_ike_ = false;
   bool swept_ = false;
   bool resync_pending_ = false;
   bool stopping_ = false;

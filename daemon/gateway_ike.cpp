@@ -28,6 +28,13 @@ void Gateway::receive(ipsec::Received datagram) {
   std::visit(visitor, demux_.sort(std::chrono::steady_clock::now(), datagram, ike_peers_));
 }
 
+void Gateway::debug_ike(bool on) {
+  debug_ike_ = on;
+  for (const auto& t : tunnels_)
+    t->debug_ike(on);
+  note(Level::Info, on ? "debug ike: every IKE message is logged from here on" : "debug ike: off");
+}
+
 // Looked up once for all that happens within a moment.
 void Gateway::wait_paths() {
   paths_ready_.async_wait(boost::asio::posix::stream_descriptor::wait_read,

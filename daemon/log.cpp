@@ -23,7 +23,10 @@ std::string timestamp() {
 }  // namespace
 
 void Log::write(Level level, std::string_view who, std::string_view text) {
-  if (!enabled(level)) return;
+  if (enabled(level)) put(level, who, text);
+}
+
+void Log::put(Level level, std::string_view who, std::string_view text) {
   pollfd ready{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
   if (poll(&ready, 1, 0) != 1) {
     ++lost_;

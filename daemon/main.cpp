@@ -38,8 +38,15 @@ void keep_secrets() {
   prctl(PR_SET_DUMPABLE, 0);
 }
 
-std::string answer(const Gateway& gateway, std::string_view request) {
-  auto data = show(gateway, request);
+Result<boost::json::value, std::string> obey(Gateway& gateway, std::string_view request) {
+  const bool on = request == "debug ike";
+  if (!on && request != "no debug ike") return show(gateway, request);
+  gateway.debug_ike(on);
+  return boost::json::object{{"text", on ? "Every IKE message goes to cgwd's log; no debug ike ends it" : ""}};
+}
+
+std::string answer(Gateway& gateway, std::string_view request) {
+  auto data = obey(gateway, request);
   boost::json::object reply;
   if (data) {
     reply = {{"code", 0}, {"data", std::move(*data)}};
@@ -53,6 +60,15 @@ Exit run(const Options& options, Loaded loaded) {
   keep_secrets();
   std::signal(SIGPIPE, SIG_IGN);
   Log log(options.log_level);
+  KeyLog key_log;
+  if (!options.ike_keys_file.empty()) {
+    auto opened = KeyLog::open(options.ike_keys_file);
+    if (!opened) {
+      log.write(Level::Error, "cgwd", opened.error());
+      return kFailed;
+    }
+    key_log = std::move(*opened);
+  }
   boost::asio::io_context io(1);
   for (const auto& w : loaded.warnings)
     log.write(Level::Warning, "cgwd", w.to_string());
@@ -82,6 +98,8 @@ Exit run(const Options& options, Loaded loaded) {
     io.stop();
   });
   log.write(Level::Info, "cgwd", fmt::format("cgwd {} starts with {}", kVersion, options.config_file));
+  gateway->set_key_log(std::move(key_log));
+  if (options.debug_ike) gateway->debug_ike(true);
   gateway->start();
   io.run();
   return kOk;

@@ -12,6 +12,8 @@ struct Options {
   std::string config_file = "/etc/cgwd/cgwd.conf";
   std::string run_dir = "/run/cgwd";
   Level log_level = Level::Info;
+  bool debug_ike = false;     // from the start on; later: cgwsh, "debug ike"
+  std::string ike_keys_file;  // empty: none
 };
 
 // The error is one line that names the argument.

@@ -12,6 +12,7 @@
 #include "config/model.hpp"
 #include "daemon/bgp_transport.hpp"
 #include "daemon/ike_endpoint.hpp"
+#include "daemon/key_log.hpp"
 #include "daemon/log.hpp"
 #include "health/probe.hpp"
 #include "health/verdict.hpp"
@@ -34,6 +35,7 @@ struct Equipment {
   kernel::DataPlane& plane;
   kernel::Links& links;
   kernel::IcmpEcho& icmp;
+  KeyLog& key_log;
 };
 
 struct TunnelSetup {
@@ -70,6 +72,8 @@ class Tunnel : public std::enable_shared_from_this<Tunnel> {
   const ipsec::IkePeer* ike_peer() const { return ike_.get(); }
   // An unauthenticated message has it that the peer lost its SAs.
   void hint(std::string why);
+  // Every IKE message goes to the log in words, or no longer.
+  void debug_ike(bool on);
   void probe_answered(std::uint16_t sequence);
   void announce(std::vector<bgp::Advertisement> routes);
   // Once a second: byte counters, proof of life for DPD.
@@ -98,6 +102,7 @@ class Tunnel : public std::enable_shared_from_this<Tunnel> {
   void step_ike(const ipsec::Event& event);
   void obey(const ipsec::Action& action);
   void watch_calendar();
+  void write_keys(const SecretBytes& row);
   void child_ready(const ipsec::ChildSa& sa);
   void ike_moved(const ipsec::Moved& m);
   void on_bgp(const bgp::Action& action);
@@ -130,6 +135,7 @@ class Tunnel : public std::enable_shared_from_this<Tunnel> {
   bool stopped_ = false;
   std::string said_;
   bool path_lost_ = false;
+  bool debug_ike_ = false;
   bool doubted_ = false;           // the probe is dead though IKE says that it is up
   unsigned unanswered_polls_ = 0;  // in which packets went out and none came in
 

@@ -71,12 +71,25 @@ Result<void, std::string> Tunnel::prepare_ike() {
   ike_ = std::make_unique<ipsec::IkePeer>(peer_config(setup_, *local_, equipment_.plane.needs_udp_encap()),
                                           equipment_.entropy);
   watch_calendar();
+  debug_ike(debug_ike_);
   step_ike(ipsec::Start{});
   return {};
 }
 
 void Tunnel::hint(std::string why) {
   if (ike_ && !stopped_) step_ike(ipsec::Suspect{.why = std::move(why), .hint = true});
+}
+
+void Tunnel::debug_ike(bool on) {
+  debug_ike_ = on;
+  if (ike_ && !stopped_) step_ike(ipsec::Debug{.messages = on, .keys = equipment_.key_log.enabled()});
+}
+
+void Tunnel::write_keys(const SecretBytes& row) {
+  const bool done = equipment_.key_log.write(row);
+  note(Level::Warning, fmt::format("the keys of a new IKE SA {} to {} (--ike-keys-file): whoever reads it can read "
+                                   "this tunnel",
+                                   done ? "were written" : "could not be written", equipment_.key_log.path()));
 }
 
 void Tunnel::step_ike(const ipsec::Event& event) {
@@ -106,6 +119,11 @@ void Tunnel::obey(const ipsec::Action& action) {
       },
       [&](const ipsec::Moved& m) { ike_moved(m); },
       [&](const Note& n) { note(n.level, n.text); },
+      [&](const ipsec::Trace& t) {
+        for (const auto& line : t.lines)
+          equipment_.log.trace(name_, &line == &t.lines.front() ? line : "     " + line);
+      },
+      [&](const ipsec::DecryptionKeys& k) { write_keys(k.row); },
   };
   std::visit(visitor, action);
 }

@@ -79,6 +79,7 @@ void IkePeer::Impl::on(Context& cx, const PathChanged& e) {
 void IkePeer::Impl::on_unprotected(Context& cx, IkeSa& sa, const Header& h, const Received& e) {
   if (!h.response || !sa.request || sa.request->id != h.message_id) return;
   const auto chain = parse_chain(h.first, Bytes(e.message).subspan(kHeaderOctets));
+  if (chain) trace(cx, false, e.remote, h, chain->payloads);
   if (chain && find_notify(chain->payloads, NotifyType::InvalidIkeSpi)) check(cx, sa, kBetweenHints);
 }
 

@@ -36,8 +36,18 @@ constexpr std::array kNotifyNames{
     NotifyName{NotifyType::InvalidSelectors, "INVALID_SELECTORS"},
     NotifyName{NotifyType::TemporaryFailure, "TEMPORARY_FAILURE"},
     NotifyName{NotifyType::ChildSaNotFound, "CHILD_SA_NOT_FOUND"},
+    NotifyName{NotifyType::InitialContact, "INITIAL_CONTACT"},
+    NotifyName{NotifyType::SetWindowSize, "SET_WINDOW_SIZE"},
+    NotifyName{NotifyType::AdditionalTsPossible, "ADDITIONAL_TS_POSSIBLE"},
+    NotifyName{NotifyType::IpcompSupported, "IPCOMP_SUPPORTED"},
+    NotifyName{NotifyType::NatDetectionSourceIp, "NAT_DETECTION_SOURCE_IP"},
+    NotifyName{NotifyType::NatDetectionDestinationIp, "NAT_DETECTION_DESTINATION_IP"},
     NotifyName{NotifyType::Cookie, "COOKIE"},
+    NotifyName{NotifyType::UseTransportMode, "USE_TRANSPORT_MODE"},
     NotifyName{NotifyType::RekeySa, "REKEY_SA"},
+    NotifyName{NotifyType::EspTfcPaddingNotSupported, "ESP_TFC_PADDING_NOT_SUPPORTED"},
+    NotifyName{NotifyType::Redirect, "REDIRECT"},
+    NotifyName{NotifyType::FragmentationSupported, "IKEV2_FRAGMENTATION_SUPPORTED"},
 };
 
 Payload ke_payload(DhGroup group, Bytes value) {

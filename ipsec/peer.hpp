@@ -97,10 +97,14 @@ struct PathChanged {
   IpAddress local;
   Identity local_id;
 };
+// Whether messages are traced, and keys handed out.
+struct Debug {
+  bool messages = false, keys = false;
+};
 struct Tick {};
 using Event =
     std::variant<Start, Stop, Received, Reestablish, EspSeen, ChildExpiring, WallClock, Renew, Suspect, PathChanged,
-                 Tick>;
+                 Debug, Tick>;
 
 // ---- actions, to be carried out in this order
 struct SendDatagram {
@@ -129,7 +133,16 @@ struct Moved {
   PeerState from, to;
   std::string why;
 };
-using Action = std::variant<SendDatagram, InstallInbound, UseOutbound, RemoveChild, SendNatKeepalive, Moved, Note>;
+// A message in words, a line a payload; only while Debug asks for it.
+struct Trace {
+  std::vector<std::string> lines;
+};
+// A row for Wireshark that decrypts this IKE SA; only while Debug asks for it.
+struct DecryptionKeys {
+  SecretBytes row;
+};
+using Action = std::variant<SendDatagram, InstallInbound, UseOutbound, RemoveChild, SendNatKeepalive, Moved, Note,
+                            Trace, DecryptionKeys>;
 using Actions = std::vector<Action>;
 
 // What `show vpn` tells; a copy, taken after a step.

@@ -34,6 +34,7 @@ struct IkePeer::Impl {
   void on(Context& cx, const Renew& e);
   void on(Context& cx, const Suspect& e);
   void on(Context& cx, const PathChanged& e);
+  void on(Context& cx, const Debug& e) { static_cast<void>(cx), debug = e; }
   void on(Context& cx, const Tick&);
   void tick(Context& cx, IkeSa& sa);
   void finish(Context& cx);
@@ -56,6 +57,9 @@ struct IkePeer::Impl {
   Duration jittered(Duration d);
   // first, doubled n times up to max, less up to half.
   Duration backoff_of(unsigned n, Duration first, Duration max);
+
+  // Of a message to or from `remote`; does nothing unless Debug asks for it.
+  void trace(Context& cx, bool sent, const Endpoint& remote, const Header& h, const Payloads& payloads);
 
   // liveness.cpp
   void check(Context& cx, IkeSa& sa, Duration pause);
@@ -91,7 +95,7 @@ struct IkePeer::Impl {
   bool init_refused(Context& cx, IkeSa& sa, const Payloads& payloads);
   void add_nat_detection(const IkeSa& sa, Payloads& payloads);
   void detect_nat(IkeSa& sa, const Payloads& payloads);
-  void make_ciphers(IkeSa& sa);
+  void make_ciphers(Context& cx, IkeSa& sa);
 
   // auth.cpp
   void start_auth(Context& cx, IkeSa& sa);
@@ -173,6 +177,7 @@ struct IkePeer::Impl {
 
   PeerConfig config;
   Entropy& entropy;
+  Debug debug;
   std::vector<std::unique_ptr<IkeSa>> sas;
   std::vector<Lingering> lingering;
   Spi sending{};  // spi_in of the Child SA that sends

@@ -156,7 +156,7 @@ IkeSa& IkePeer::Impl::add_successor(Context& cx, const IkeSa& old, std::unique_p
   fresh->last_sent = cx.now;
   fresh->rekey_at = cx.now + jittered(std::chrono::duration_cast<Duration>(config.ike_lifetime) * 28000 / 28800);
   fresh->hard_at = cx.now + config.ike_lifetime;
-  make_ciphers(*fresh);
+  make_ciphers(cx, *fresh);
   sas.push_back(std::move(fresh));
   return *sas.back();
 }

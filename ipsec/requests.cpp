@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "ipsec/describe.hpp"
 #include "ipsec/peer_impl.hpp"
 
 namespace cgw::ipsec {
@@ -54,8 +55,16 @@ void IkePeer::Impl::send_datagrams(Context& cx, IkeSa& sa, const std::vector<Buf
   sa.last_sent = cx.now;
 }
 
+void IkePeer::Impl::trace(Context& cx, bool sent, const Endpoint& remote, const Header& h, const Payloads& payloads) {
+  if (!debug.messages) return;
+  auto lines = describe(h, payloads);
+  lines.front().insert(0, fmt::format("{} {} ", sent ? "->" : "<-", remote.to_string()));
+  cx.out.push_back(Trace{std::move(lines)});
+}
+
 void IkePeer::Impl::send_request(Context& cx, IkeSa& sa, Exchange e, Request r, const Payloads& payloads) {
   r.id = sa.next_request++;
+  trace(cx, true, sa.remote, sa.header(e, false, r.id), payloads);
   r.datagrams = protect(sa.header(e, false, r.id), payloads, *sa.out, sa.peer_fragments, [&] { return next_iv(sa); });
   r.next = cx.now + schedule(r).front();
   send_datagrams(cx, sa, r.datagrams);
@@ -72,6 +81,7 @@ void IkePeer::Impl::send_plain_request(Context& cx, IkeSa& sa, Request r, Buffer
 }
 
 void IkePeer::Impl::respond(Context& cx, IkeSa& sa, Exchange e, const Payloads& payloads) {
+  trace(cx, true, sa.remote, sa.header(e, true, sa.expected_request - 1), payloads);
   sa.last_response = protect(sa.header(e, true, sa.expected_request - 1), payloads, *sa.out, sa.peer_fragments,
                              [&] { return next_iv(sa); });
   send_datagrams(cx, sa, sa.last_response);
@@ -95,6 +105,8 @@ void IkePeer::Impl::retransmit(Context& cx, IkeSa& sa) {
     return failed(cx, sa, fmt::format("{} does not answer{}", sa.remote.to_string(), up ? " (DPD)" : ""), false);
   }
   r.next = cx.now + schedule(r)[r.sent];
+  if (debug.messages)
+    cx.out.push_back(Trace{{fmt::format("-> {} request {} again ({})", sa.remote.to_string(), r.id, r.sent)}});
   send_datagrams(cx, sa, r.datagrams);
 }
 
@@ -145,7 +157,11 @@ void IkePeer::Impl::on_protected(Context& cx, IkeSa& sa, const Received& e, cons
   const bool expected = h.response ? answer : h.message_id == sa.expected_request;
   if (!repeated && (!expected || sa.state == IkeSa::State::Closed)) return;
   auto opened = unprotect(e.message, h, *sa.in);
-  if (!opened) return;
+  if (!opened) {
+    if (debug.messages)
+      cx.out.push_back(Trace{{fmt::format("<- {} message {} does not decrypt", e.remote.to_string(), h.message_id)}});
+    return;
+  }
   sa.last_heard = cx.now;
   if (repeated) {
     if (opened->fragment <= 1) send_datagrams(cx, sa, sa.last_response);
@@ -162,6 +178,7 @@ void IkePeer::Impl::on_protected(Context& cx, IkeSa& sa, const Received& e, cons
     if (!opened) return;
   }
   auto chain = parse_chain(opened->first, opened->plain);
+  if (chain) trace(cx, false, e.remote, h, chain->payloads);
   if (h.response) {
     // RFC 7296 2.21: a malformed answer is no answer; retransmission ends it.
     if (chain && !unknown_critical(chain->payloads)) on_response(cx, sa, chain->payloads);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "ipsec/describe.hpp"
 #include "ipsec/peer_impl.hpp"
 
 namespace cgw::ipsec {
@@ -60,6 +61,7 @@ void IkePeer::Impl::send_init(Context& cx, IkeSa& sa, DhGroup group) {
 
   Buffer chain;
   Header h = sa.header(Exchange::IkeSaInit, false, 0);
+  trace(cx, true, sa.remote, h, payloads);
   h.first = write_chain(payloads, chain);
   h.length = static_cast<std::uint32_t>(kHeaderOctets + chain.size());
   sa.init_request.clear();
@@ -96,8 +98,9 @@ void IkePeer::Impl::detect_nat(IkeSa& sa, const Payloads& payloads) {
   sa.peer_fragments = find_notify(payloads, NotifyType::FragmentationSupported).has_value();
 }
 
-void IkePeer::Impl::make_ciphers(IkeSa& sa) {
+void IkePeer::Impl::make_ciphers(Context& cx, IkeSa& sa) {
   const IkeKeys& k = sa.keys;
+  if (debug.keys) cx.out.push_back(DecryptionKeys{decryption_table_row(sa.spi_i, sa.spi_r, sa.suite, k)});
   sa.out = sa.initiator ? make_sk_cipher(sa.suite, k.ei.view(), k.ai.view())
                         : make_sk_cipher(sa.suite, k.er.view(), k.ar.view());
   sa.in = sa.initiator ? make_sk_cipher(sa.suite, k.er.view(), k.ar.view())
@@ -149,8 +152,10 @@ bool IkePeer::Impl::init_refused(Context& cx, IkeSa& sa, const Payloads& payload
 void IkePeer::Impl::on_init_response(Context& cx, IkeSa& sa, const Header& h, const Received& e) {
   if (sa.state != IkeSa::State::InitSent || !h.response || h.initiator) return;
   const auto chain = parse_chain(h.first, Bytes(e.message).subspan(kHeaderOctets));
-  if (!chain || unknown_critical(chain->payloads)) return;
+  if (!chain) return;
   const Payloads& payloads = chain->payloads;
+  trace(cx, false, e.remote, h, payloads);
+  if (unknown_critical(payloads)) return;
   if (init_refused(cx, sa, payloads)) return;
 
   const auto* sa_payload = ipsec::find(payloads, PayloadType::Sa);
@@ -172,7 +177,7 @@ void IkePeer::Impl::on_init_response(Context& cx, IkeSa& sa, const Header& h, co
   sa.init_response = e.message;
   const auto seed = skeyseed_initial(sa.suite.prf, sa.ni, sa.nr, shared->view());
   sa.keys = derive_ike_keys(sa.suite, seed.view(), sa.ni, sa.nr, sa.spi_i, sa.spi_r);
-  make_ciphers(sa);
+  make_ciphers(cx, sa);
   detect_nat(sa, payloads);
   read_announcement(sa, payloads);
   if (sa.encapsulated()) {
@@ -219,6 +224,7 @@ void IkePeer::Impl::on_init_request(Context& cx, const Header& h, const Received
   const auto reply = [&](const Payloads& payloads) {
     Buffer chain, message;
     Header out = sa.header(Exchange::IkeSaInit, true, 0);
+    trace(cx, true, sa.remote, out, payloads);
     out.first = write_chain(payloads, chain);
     out.length = static_cast<std::uint32_t>(kHeaderOctets + chain.size());
     write_header(out, message);
@@ -230,6 +236,7 @@ void IkePeer::Impl::on_init_request(Context& cx, const Header& h, const Received
   const auto chain = parse_chain(h.first, Bytes(e.message).subspan(kHeaderOctets));
   if (!chain) return;
   const Payloads& payloads = chain->payloads;
+  trace(cx, false, e.remote, h, payloads);
   if (const auto type = unknown_critical(payloads)) {
     reply({make_notify(NotifyType::UnsupportedCriticalPayload, Buffer{*type})});
     return;
@@ -279,7 +286,7 @@ void IkePeer::Impl::on_init_request(Context& cx, const Header& h, const Received
   sa.init_response = reply(answer);
   const auto seed = skeyseed_initial(sa.suite.prf, sa.ni, sa.nr, ours->secret.view());
   sa.keys = derive_ike_keys(sa.suite, seed.view(), sa.ni, sa.nr, sa.spi_i, sa.spi_r);
-  make_ciphers(sa);
+  make_ciphers(cx, sa);
   sa.created = cx.now;
   sa.last_heard = cx.now;
   sa.expected_request = 1;
