@@ -57,8 +57,8 @@ int Shell::run(std::string_view line) {
     list();
     return kOk;
   }
-  if (request.ends_with("debug ike")) {
-    const auto tree = ask(run_dir_, request);
+  if (request == "debug ike") {
+    const auto tree = ask(run_dir_, m->negated ? "no " + request : request);
     if (!tree) return complain(tree.error().text, tree.error().status);
     if (const auto said = text(*tree, "text"); !said.empty()) fmt::print("{}\n", said);
     return kOk;

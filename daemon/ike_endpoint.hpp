@@ -10,8 +10,8 @@
 
 namespace cgw {
 
-// UDP ports 500 and 4500 (RFC 7296 2.23, RFC 3948): the non-ESP marker, the source address of answers, and the
-// relay of a data plane that reads port 4500 itself. Knows nothing of IKE but its first octets.
+// UDP ports 500 and 4500 of IPv4 and IPv6 (RFC 7296 2.23, RFC 3948): the non-ESP marker, the source address of answers,
+// and the relay of a data plane that reads port 4500 itself. Knows nothing of IKE but its first octets.
 class IkeEndpoint {
  public:
   using Receive = std::function<void(ipsec::Received)>;
@@ -19,7 +19,8 @@ class IkeEndpoint {
   // The error is one line that names the port and what may hold it.
   static Result<IkeEndpoint, std::string> open(boost::asio::any_io_executor executor);
 
-  int nat_t_socket() const { return fd4500_; }
+  // IPv4's port 4500, which a data plane may read.
+  int nat_t_socket();
   // relay_fd: from DataPlane::ike_relay_fd(); -1: port 4500 is read here.
   void start(Receive receive, int relay_fd);
 
@@ -28,15 +29,20 @@ class IkeEndpoint {
   bool send(const ipsec::SendNatKeepalive& k);
 
  private:
-  IkeEndpoint(boost::asio::any_io_executor executor, int fd500, int fd4500);
-  void wait(boost::asio::posix::stream_descriptor& from, void (IkeEndpoint::*read)(int));
+  using Descriptor = boost::asio::posix::stream_descriptor;
+  struct Descriptors {
+    explicit Descriptors(boost::asio::any_io_executor executor);
+    Descriptor udp500, udp4500, udp500_v6, udp4500_v6, relay;
+  };
+  explicit IkeEndpoint(Descriptors fds) : fds_(std::move(fds)) {}
+  int socket_for(const IpAddress& remote, bool nat_t);
+  void wait(Descriptor& from, void (IkeEndpoint::*read)(int));
   void read_500(int fd);
   void read_4500(int fd);
   void read_relay(int fd);
   void read_socket(int fd, std::uint16_t port);
 
-  int fd500_, fd4500_;
-  boost::asio::posix::stream_descriptor udp500_, udp4500_, relay_;
+  Descriptors fds_;
   Receive receive_;
 };
 

@@ -60,6 +60,10 @@ std::uint32_t Tunnel::mtu_before_sa() const {
 Result<void, std::string> Tunnel::prepare_ike() {
   const config::Tunnel& t = setup_.config;
   if (t.shutdown) return {};
+  if (equipment_.plane.needs_udp_encap() && !t.vpn_gateway_outside->is_v4()) {
+    return fail(fmt::format("{}: the {} data plane has IPv4 outside only; use 'data-plane kernel' on a kernel with ESP",
+                            t.vpn_gateway_outside->to_string(), equipment_.plane.name()));
+  }
   const auto via = equipment_.links.route_to(*t.vpn_gateway_outside);
   if (!via) {
     return fail(fmt::format("no way to {}: {}; trying again every second", t.vpn_gateway_outside->to_string(),

@@ -47,7 +47,7 @@ struct PeerConfig {
   // A request is sent again after these waits; after the last the peer counts as dead (RFC 7296 2.4: the waits grow
   // exponentially). liveness: of a request that asks whether the peer is still there.
   std::vector<Millis> retransmit{Millis{500}, Millis{1000}, Millis{2000}, Millis{4000}};
-  std::vector<Millis> liveness{Millis{200}, Millis{400}, Millis{800}, Millis{1600}};
+  std::vector<Millis> liveness{Millis{100}, Millis{200}, Millis{400}, Millis{800}, Millis{1600}};
   Millis retry_first{1000};  // pause before the next attempt: doubles, with jitter, to retry_max
   Millis retry_max{10000};
   Seconds nat_keepalive{20};

@@ -270,12 +270,13 @@ void IkePeer::Impl::on_init_request(Context& cx, const Header& h, const Received
   }
   make_room(cx);
 
+  // RFC 7296 2.23: the hashes are over the SPIs of the header they came under, which has no responder's yet.
+  detect_nat(sa, payloads);
   sa.spi_r = entropy.u64() | 1;
   sa.suite = chosen->suite;
   sa.ni = nonce->body;
   sa.nr.resize(kNonce);
   entropy.fill(sa.nr);
-  detect_nat(sa, payloads);
   read_announcement(sa, payloads);
   Payloads answer{
       make_sa({proposal_of(sa.suite, chosen->number, {})}), make_ke(*ours), {PayloadType::Nonce, false, sa.nr}};
