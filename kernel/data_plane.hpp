@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "ipsec/child_sa.hpp"
@@ -18,12 +19,20 @@ struct TunnelCounters {
   std::map<std::string, std::uint64_t> drops;  // by reason: "replayed", "bad ICV", "no SA", ...
 };
 
-// An SA whose sequence numbers (or lifetime in octets) come to their end: hard, nothing passes any more.
-struct SaExpiring {
+// ---- what a data plane tells by itself, about the tunnel `id`
+// The SA's lifetime or its sequence numbers are nearly over, or are over: then nothing passes any more.
+struct SaExpired {
   IfId id;
-  ipsec::Spi spi;  // ours if inbound, the peer's if outbound
+  ipsec::Spi spi;
   bool hard = false;
 };
+// Authentic ESP in UDP comes from another address or port of the peer (a NAT on its side has a new mapping).
+struct PeerMapped {
+  IfId id;
+  ipsec::Spi spi;
+  Endpoint remote;
+};
+using PlaneEvent = std::variant<SaExpired, PeerMapped>;
 
 // Where ESP happens. Two kinds behind one interface: XFRM states and policies with an xfrm interface
 // a tunnel, or ESP in UDP over a TUN device in this process.
@@ -52,8 +61,10 @@ class DataPlane {
   virtual KernelResult<void> remove_leftovers(IfId id) = 0;
   virtual KernelResult<TunnelCounters> counters(IfId id) = 0;
 
-  // What has come to its end since the last call, each SA once soft and once hard. Cheap: asked with every poll.
-  virtual std::vector<SaExpiring> take_expiring() { return {}; }
+  // Readable when there may be events; nullopt: this plane has none.
+  virtual std::optional<int> event_fd() const { return std::nullopt; }
+  // Never blocks.
+  virtual std::vector<PlaneEvent> take_events() { return {}; }
 
   // The userspace plane reads UDP port 4500 itself and hands IKE messages over through this SOCK_DGRAM
   // socket, each preceded by a RelayHeader; nullopt: the caller reads port 4500 itself.

@@ -80,7 +80,8 @@ class UserspacePlane final : public DataPlane {
   // SAs live in this process only.
   KernelResult<void> remove_leftovers(IfId) override { return {}; }
   KernelResult<TunnelCounters> counters(IfId id) override;
-  std::vector<SaExpiring> take_expiring() override;
+  std::optional<int> event_fd() const override { return news_.fd(); }
+  std::vector<PlaneEvent> take_events() override;
 
  private:
   void publish();
@@ -95,6 +96,7 @@ class UserspacePlane final : public DataPlane {
   std::map<IfId, Tunnel> tunnels_;
   userspace::OutboundSas outbound_;
   userspace::Published published_;
+  userspace::News news_;
   userspace::Receiver receiver_;
   std::vector<std::unique_ptr<Sender>> senders_;
   std::vector<std::jthread> threads_;  // last: they use all of the above, and stop first
@@ -124,11 +126,12 @@ UserspacePlane::UserspacePlane(std::vector<EspSocket> sockets, userspace::Option
       fds_(std::move(fds)),
       sockets_(std::move(sockets)),
       outbound_(options.crypto),
-      receiver_(sockets_, fds_.relay_ours.get(), fds_.wake_receiver.get(), published_) {
+      receiver_(sockets_, fds_.relay_ours.get(), fds_.wake_receiver.get(), published_, news_) {
   for (std::uint32_t i = 0; i < sender_count(); ++i) {
     UniqueFd wake(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)), epoll(epoll_create1(EPOLL_CLOEXEC));
     if (wake.get() < 0 || epoll.get() < 0) throw std::system_error(errno, std::generic_category(), "eventfd, epoll");
-    senders_.push_back(std::make_unique<Sender>(std::move(wake), std::move(epoll), published_, i, sender_count()));
+    senders_.push_back(
+        std::make_unique<Sender>(std::move(wake), std::move(epoll), published_, news_, i, sender_count()));
   }
   threads_.push_back(start_thread("cgwd-esp-in", receiver_));
   for (const auto& s : senders_)
@@ -209,7 +212,7 @@ KernelResult<void> UserspacePlane::install_inbound(IfId id, const ChildSa& sa) t
   }
   t.in[sa.spi_in].sa = std::make_shared<userspace::Inbound>(
       id, keys, ipsec::EspOpener(sa.suite, sa.in, sa.replay_window, options_.crypto),
-      InnerCheck(sa.remote_ts, sa.local_ts), expiry(sa));
+      InnerCheck(sa.remote_ts, sa.local_ts), sa.remote, expiry(sa));
   publish();
   return {};
 } catch (const std::exception& e) {
@@ -257,12 +260,14 @@ KernelResult<void> UserspacePlane::remove_child(IfId id, Spi spi_in, Spi spi_out
   return {};
 }
 
-std::vector<SaExpiring> UserspacePlane::take_expiring() {
-  std::vector<SaExpiring> out;
+std::vector<PlaneEvent> UserspacePlane::take_events() {
+  std::vector<PlaneEvent> out;
+  for (const auto& m : news_.take())
+    out.emplace_back(PeerMapped{.id = m.id, .spi = m.spi, .remote = m.remote});
   const auto look = [&](IfId id, Spi spi, Wear now, Wear& reported) {
     if (now == reported) return;
     reported = now;
-    out.push_back({.id = id, .spi = spi, .hard = now == Wear::UsedUp});
+    out.emplace_back(SaExpired{.id = id, .spi = spi, .hard = now == Wear::UsedUp});
   };
   for (auto& [id, t] : tunnels_) {
     for (auto& [spi, in] : t.in)

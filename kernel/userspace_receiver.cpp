@@ -96,15 +96,20 @@ void Receiver::open_esp(const Received& r, std::span<std::uint8_t> packet) {
   const auto tunnel = table_->tunnels.find(sa->second->id.value());
   if (tunnel == table_->tunnels.end()) return;
   if (r.truncated) return tunnel->second.counters->drop(Drop::TooBig);
-  deliver(*sa->second, tunnel->second, r, packet);
+  deliver(sa->first, *sa->second, tunnel->second, r, packet);
 }
 
-void Receiver::deliver(Inbound& sa, const TunnelEntry& tunnel, const Received& r, std::span<std::uint8_t> packet) {
+void Receiver::deliver(std::uint32_t spi, Inbound& sa, const TunnelEntry& tunnel, const Received& r,
+                       std::span<std::uint8_t> packet) {
   Counters& counters = *tunnel.counters;
   if (now_ >= sa.expires) return counters.drop(Drop::Expired);
   const auto inner = sa.opener.open(packet);
   if (!inner) return counters.drop(reason(inner.error()));
-  if (sa.opener.nearly_used_up() && sa.wear == Wear::Fresh) sa.wear = Wear::Nearly;
+  if (sa.wears()) news_.ring();
+  if (r.from != sa.remote) {
+    sa.remote = r.from;
+    news_.moved(sa.id, ipsec::Spi{spi}, r.from);
+  }
   if (!sa.inner.allows(*inner)) return counters.drop(Drop::OutsideSelectors);
   if (!take_congestion(*inner, r.traffic_class)) return counters.drop(Drop::Congestion);
   if (!tunnel.tun) return counters.drop(Drop::InterfaceDown);

@@ -13,11 +13,12 @@ namespace cgw::kernel::userspace {
 class Receiver {
  public:
   // wake: an eventfd that becomes readable when there is a new table or the thread shall stop.
-  Receiver(std::vector<EspSocket> sockets, int relay, int wake, const Published& published)
+  Receiver(std::vector<EspSocket> sockets, int relay, int wake, const Published& published, News& news)
       : sockets_(std::move(sockets)),
         relay_(relay),
         wake_(wake),
-        published_(published) {}
+        published_(published),
+        news_(news) {}
 
   void run(const std::stop_token& stop);
 
@@ -27,13 +28,15 @@ class Receiver {
   void take(const Received& r, std::span<std::uint8_t> datagram);
   void relay_ike(const Received& r, Bytes message);
   void open_esp(const Received& r, std::span<std::uint8_t> packet);
-  void deliver(Inbound& sa, const TunnelEntry& tunnel, const Received& r, std::span<std::uint8_t> packet);
+  void deliver(std::uint32_t spi, Inbound& sa, const TunnelEntry& tunnel, const Received& r,
+               std::span<std::uint8_t> packet);
   void hand_over(const TunnelEntry& tunnel, std::span<std::uint8_t> inner);
   void finish();
 
   std::vector<EspSocket> sockets_;
   int relay_, wake_;
   const Published& published_;
+  News& news_;
   std::shared_ptr<const Table> table_;
   std::uint64_t version_ = 0;
   Clock::time_point now_{};

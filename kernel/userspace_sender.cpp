@@ -15,10 +15,12 @@ constexpr std::size_t kReads = 128;  // from one TUN; then the other tunnels hav
 
 }  // namespace
 
-Sender::Sender(UniqueFd wake, UniqueFd epoll, const Published& published, std::uint32_t share, std::uint32_t shares)
+Sender::Sender(UniqueFd wake, UniqueFd epoll, const Published& published, News& news, std::uint32_t share,
+               std::uint32_t shares)
     : wake_(std::move(wake)),
       epoll_(std::move(epoll)),
       published_(published),
+      news_(news),
       share_(share),
       shares_(shares) {
   epoll_event e{.events = EPOLLIN, .data = {.u32 = kWake}};
@@ -93,6 +95,7 @@ void Sender::take(const TunnelEntry& tunnel, Segments& segments) {
   if (now_ >= tunnel.out->expires) return counters.drop(Drop::Expired, packets);
   if (!tunnel.out->inner.allows(segments.packet())) return counters.drop(Drop::OutsideSelectors, packets);
   seal(tunnel, segments);
+  if (tunnel.out->sealing->wears()) news_.ring();
 }
 
 void Sender::seal(const TunnelEntry& tunnel, Segments& segments) {
@@ -103,10 +106,7 @@ void Sender::seal(const TunnelEntry& tunnel, Segments& segments) {
                            .remote = out.remote,
                            .traffic_class = traffic_class(segments.packet())};
   while (segments.more()) {
-    if (sealer.used_up()) {
-      out.sealing->wear = Wear::UsedUp;
-      return tunnel.counters->drop(Drop::UsedUp, segments.left());
-    }
+    if (sealer.used_up()) return tunnel.counters->drop(Drop::UsedUp, segments.left());
     const std::size_t inner = segments.size(), size = sealer.sealed_size(inner);
     if (size > SendBatch::kLargestTrain) return tunnel.counters->drop(Drop::TooBig, segments.left());
     auto room = batch_.place(size, inner, way);
@@ -120,7 +120,6 @@ void Sender::seal(const TunnelEntry& tunnel, Segments& segments) {
       tunnel.counters->drop(Drop::UsedUp);
     }
   }
-  if (sealer.nearly_used_up() && out.sealing->wear == Wear::Fresh) out.sealing->wear = Wear::Nearly;
 }
 
 void Sender::send(Counters& counters) {

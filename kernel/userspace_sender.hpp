@@ -15,7 +15,8 @@ namespace cgw::kernel::userspace {
 class Sender {
  public:
   // wake: see Receiver. The tunnels whose if_id is `share` modulo `shares` are this one's.
-  Sender(UniqueFd wake, UniqueFd epoll, const Published& published, std::uint32_t share, std::uint32_t shares);
+  Sender(UniqueFd wake, UniqueFd epoll, const Published& published, News& news, std::uint32_t share,
+         std::uint32_t shares);
 
   void run(const std::stop_token& stop);
   int wake_fd() const { return wake_.get(); }
@@ -30,6 +31,7 @@ class Sender {
 
   UniqueFd wake_, epoll_;
   const Published& published_;
+  News& news_;
   std::uint32_t share_, shares_;
   std::shared_ptr<const Table> table_;
   std::uint64_t version_ = 0;

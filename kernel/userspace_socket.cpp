@@ -1,6 +1,5 @@
 #include "kernel/userspace_socket.hpp"
 
-
 #include <algorithm>
 #include <array>
 #include <cerrno>

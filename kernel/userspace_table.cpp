@@ -1,6 +1,11 @@
 #include "kernel/userspace_table.hpp"
 
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <system_error>
 
 namespace cgw::kernel::userspace {
 
@@ -67,6 +72,41 @@ bool InnerCheck::allows(Bytes packet) const {
   }
   return packet[0] >> 4 == 6 && packet.size() >= kHeaderV6 && within(source_, packet.subspan(8, 16)) &&
          within(destination_, packet.subspan(24, 16));
+}
+
+News::News() : fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  if (fd_.get() < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+}
+
+void News::ring() const {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto n = write(fd_.get(), &one, sizeof one);
+}
+
+void News::moved(IfId id, ipsec::Spi spi, const Endpoint& remote) {
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(moved_, [&](const Moved& m) { return m.spi == spi; });
+    if (moved_.size() == kMost) return;
+    moved_.push_back({id, spi, remote});
+  }
+  ring();
+}
+
+std::vector<News::Moved> News::take() {
+  std::uint64_t count = 0;
+  [[maybe_unused]] const auto n = read(fd_.get(), &count, sizeof count);
+  const std::lock_guard lock(mutex_);
+  return std::exchange(moved_, {});
+}
+
+bool Sealing::wears() {
+  const Wear now = sealer.used_up() ? Wear::UsedUp : sealer.nearly_used_up() ? Wear::Nearly : Wear::Fresh;
+  return now != Wear::Fresh && wear.exchange(now, std::memory_order_relaxed) != now;
+}
+
+bool Inbound::wears() {
+  return opener.nearly_used_up() && wear.exchange(Wear::Nearly, std::memory_order_relaxed) == Wear::Fresh;
 }
 
 void Published::publish(std::shared_ptr<const Table> table) {

@@ -8,6 +8,8 @@
 #include <mutex>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "base/ip.hpp"
 #include "ipsec/child_sa.hpp"
@@ -74,22 +76,54 @@ class InnerCheck {
   Range source_, destination_;
 };
 
-// How far an SA's sequence numbers are used: its thread raises it, the control thread reads it.
+// How far an SA's sequence numbers are used.
 enum class Wear : std::uint8_t { Fresh, Nearly, UsedUp };
+
+// What the packet threads tell the control thread, which waits at fd(). A thread comes here only when something
+// changed.
+class News {
+ public:
+  News();
+  int fd() const { return fd_.get(); }
+  void ring() const;
+  void moved(IfId id, ipsec::Spi spi, const Endpoint& remote);
+
+  struct Moved {
+    IfId id;
+    ipsec::Spi spi;
+    Endpoint remote;
+  };
+  // The last of each SA.
+  std::vector<Moved> take();
+
+ private:
+  static constexpr std::size_t kMost = 64;
+  UniqueFd fd_;
+  std::mutex mutex_;
+  std::vector<Moved> moved_;
+};
+
 struct Sealing {
+  explicit Sealing(ipsec::EspSealer s) : sealer(std::move(s)) {}
+  // True: worse than before.
+  bool wears();
+
   ipsec::EspSealer sealer;  // the sending thread's, with its sequence number
   std::atomic<Wear> wear = Wear::Fresh;
 };
 using KeyDigest = std::array<std::uint8_t, 32>;
 
-// An inbound SA. The opener (with its replay window) belongs to the receiving thread.
+// An inbound SA. The opener (with its replay window) and the peer's endpoint belong to the receiving thread.
 struct Inbound {
   IfId id;
   KeyDigest keys;
   ipsec::EspOpener opener;
   InnerCheck inner;
+  Endpoint remote;
   Clock::time_point expires;
   std::atomic<Wear> wear = Wear::Fresh;
+
+  bool wears();
 };
 
 // Where and how a tunnel sends. The sealing goes over to the next Outbound when only addresses change.

@@ -119,6 +119,19 @@ peer_moves() {
   check "and none was a replay" test "$(drops b replayed)" = 0
 }
 
+peer_behind_nat() {
+  tell b events >/dev/null
+  in_ns "$A" nft -f - <<NFT
+table ip nat44 {
+  chain out { type nat hook postrouting priority 100; udp sport 4500 snat to $OUTER_A:7777; }
+}
+NFT
+  check "a peer's new port is told, once" eval "in_ns $A ping -q -c 3 -i 0.05 -W 1 $INNER_B; tell b events" \
+    "&& ! tell b events | grep mapped"
+  check "(and rightly)" grep -q "mapped c0de0002 $OUTER_A:7777" "$work/check"
+  in_ns "$A" nft delete table ip nat44
+}
+
 congestion_is_told() {
   in_ns "$A" nft -f - <<NFT
 table ip ecnmark { chain out { type filter hook output priority 0; udp dport 4500 ip ecn set ce; }

@@ -4,7 +4,7 @@
 //   plane_driver PLANE INTERFACE IF_ID SIDE LOCAL REMOTE SUITE [encap]
 //
 // PLANE kernel | userspace, SIDE a | b. Commands, each answered by a line "ok ..." or "error ...":
-//   ensure | in G | out G | remove G | leftovers | counters | remove-interface | capability | purge | quit
+//   ensure | in G | out G | remove G | leftovers | counters | events | remove-interface | capability | purge | quit
 // G is the number of a Child SA. From a to b it has SPI 0xc0de0000 + 2 G, an encryption key of octets
 // 0x10 + 2 G and an integrity key of octets 0x80 + 2 G; from b to a one more each; what is above 255 is added to the
 // second octet. `move G ADDRESS PORT` sends Child SA G elsewhere. An IKE message received is reported as
@@ -131,6 +131,17 @@ kernel::KernelResult<void> move(kernel::DataPlane& plane, const Tunnel& t, ipsec
   return plane.use_outbound(t.id, sa);
 }
 
+std::string events(kernel::DataPlane& plane) {
+  std::string out = "ok";
+  for (const auto& event : plane.take_events()) {
+    if (const auto* e = std::get_if<kernel::SaExpired>(&event))
+      out += fmt::format(" [expired {:08x} {}]", e->spi.value(), e->hard ? "hard" : "soft");
+    if (const auto* m = std::get_if<kernel::PeerMapped>(&event))
+      out += fmt::format(" [mapped {:08x} {}]", m->spi.value(), m->remote.to_string());
+  }
+  return out;
+}
+
 std::string run(kernel::DataPlane& plane, const Tunnel& t, const std::string& line) {
   std::istringstream in(line);
   std::string verb;
@@ -145,6 +156,7 @@ std::string run(kernel::DataPlane& plane, const Tunnel& t, const std::string& li
   if (verb == "leftovers") return words(plane.remove_leftovers(t.id));
   if (verb == "remove-interface") return words(plane.remove_interface(t.interface, t.id));
   if (verb == "counters") return words(plane.counters(t.id));
+  if (verb == "events") return events(plane);
   if (verb == "capability") return capability();
   if (verb == "purge") return purge();
   return "error unknown command: " + line;

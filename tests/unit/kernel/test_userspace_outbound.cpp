@@ -81,6 +81,37 @@ TEST_CASE("thousands of rekeys later they are still remembered, and no more than
   CHECK(!sas.take(child(OutboundSas::kRemembered, 0x1111)));
 }
 
+TEST_CASE("wear is told once when a new SA is due and once when nothing passes any more") {
+  const auto sa = child(1, 0x1111);
+  Sealing s(ipsec::EspSealer(sa.suite, sa.spi_out, sa.out, ipsec::EspCrypto::Fastest, 0xeffffffe));
+  send_one(s);
+  CHECK(!s.wears());
+  send_one(s);
+  CHECK(s.wears());
+  CHECK(s.wear == Wear::Nearly);
+  send_one(s);
+  CHECK(!s.wears());
+  Sealing last(ipsec::EspSealer(sa.suite, sa.spi_out, sa.out, ipsec::EspCrypto::Fastest, 0xfffffffe));
+  send_one(last);
+  CHECK(last.wears());
+  CHECK(last.wear == Wear::UsedUp);
+  CHECK(!last.wears());
+}
+
+TEST_CASE("of a peer that moves the last place is told, and what is not taken has a bound") {
+  News news;
+  const Endpoint one{*IpAddress::parse("192.0.2.1"), 4500}, other{*IpAddress::parse("192.0.2.1"), 7777};
+  news.moved(IfId{1}, ipsec::Spi{5}, one);
+  news.moved(IfId{1}, ipsec::Spi{5}, other);
+  const auto told = news.take();
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].remote == other);
+  CHECK(news.take().empty());
+  for (std::uint32_t spi = 0; spi < 1000; ++spi)
+    news.moved(IfId{1}, ipsec::Spi{spi}, one);
+  CHECK(news.take().size() <= 64);
+}
+
 TEST_CASE("words that nobody knows are refused by name") {
   CHECK(parse_options("")->datagram_offload);
   CHECK(parse_options("openssl")->crypto == ipsec::EspCrypto::OpenSsl);
