@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/note.hpp"
 #include "ipsec/child_sa.hpp"
 #include "kernel/error.hpp"
 
@@ -26,13 +27,29 @@ struct SaExpired {
   ipsec::Spi spi;
   bool hard = false;
 };
+// An SA of ours was removed or changed by somebody. It cannot be put back: its sequence numbers would start again.
+struct SaLost {
+  IfId id;
+  ipsec::Spi spi;
+};
 // Authentic ESP in UDP comes from another address or port of the peer (a NAT on its side has a new mapping).
 struct PeerMapped {
   IfId id;
   ipsec::Spi spi;
   Endpoint remote;
 };
-using PlaneEvent = std::variant<SaExpired, PeerMapped>;
+struct PlaneNote {
+  IfId id;
+  Note note;
+};
+using PlaneEvent = std::variant<SaExpired, SaLost, PeerMapped, PlaneNote>;
+
+// How a tunnel's SAs are made.
+struct SaSettings {
+  bool clear_df = false;           // outer packets may be fragmented on their way
+  std::optional<IfIndex> offload;  // the outer interface, if it is asked to do the encryption
+  bool operator==(const SaSettings&) const = default;
+};
 
 // Where ESP happens. Two kinds behind one interface: XFRM states and policies with an xfrm interface
 // a tunnel, or ESP in UDP over a TUN device in this process.
@@ -61,10 +78,17 @@ class DataPlane {
   virtual KernelResult<void> remove_leftovers(IfId id) = 0;
   virtual KernelResult<TunnelCounters> counters(IfId id) = 0;
 
+  // For SAs installed from now on. False: this plane has no such choice.
+  virtual bool set_sa_settings(IfId, const SaSettings&) { return false; }
   // Readable when there may be events; nullopt: this plane has none.
   virtual std::optional<int> event_fd() const { return std::nullopt; }
   // Never blocks.
   virtual std::vector<PlaneEvent> take_events() { return {}; }
+  // Somebody changed SAs or policies, or events were lost: verify() is due. Until it is called.
+  virtual bool doubtful() const { return false; }
+  // Compares what the kernel holds for our tunnels with what it should: policies are put right, strangers in our
+  // if_ids removed, SAs that are gone reported. The events say what was found.
+  virtual KernelResult<std::vector<PlaneEvent>> verify() { return std::vector<PlaneEvent>{}; }
 
   // The userspace plane reads UDP port 4500 itself and hands IKE messages over through this SOCK_DGRAM
   // socket, each preceded by a RelayHeader; nullopt: the caller reads port 4500 itself.
@@ -95,5 +119,9 @@ Capability probe_capability();
 // plane reads it in a thread of its own, and one of IPv6 too if it is given (-1: none).
 KernelResult<std::unique_ptr<DataPlane>> make_xfrm_plane(int udp4500);
 KernelResult<std::unique_ptr<DataPlane>> make_userspace_plane(int udp4500, int udp4500_v6 = -1);
+
+// No IPsec policy of this host applies to the socket's packets: another program's policy for 0.0.0.0/0 would take IKE
+// itself. A kernel without XFRM has no policies.
+KernelResult<void> exempt_from_ipsec(int socket);
 
 }  // namespace cgw::kernel

@@ -1,44 +1,37 @@
-#include "kernel/xfrm.hpp"
-
-#include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <map>
+#include <iterator>
 
 #include <fmt/format.h>
 #include <linux/netlink.h>
 #include <linux/udp.h>
 
-#include "kernel/data_plane.hpp"
 #include "kernel/tunnel_link.hpp"
-#include "kernel/xfrm_table.hpp"
+#include "kernel/xfrm.hpp"
+#include "kernel/xfrm_plane.hpp"
 
 namespace cgw::kernel {
-namespace {
 
 using ipsec::ChildSa;
 using ipsec::Spi;
 using xfrm::Direction;
+using xfrm::Policy;
 using xfrm::PolicyDirection;
 using xfrm::SaInfo;
 using xfrm::SaName;
+using xfrm::SaOptions;
 using xfrm::SaRequest;
 using xfrm::Selectors;
 
-// An SA of this process: where it is in the kernel, and its counters when last seen (the kernel drops an
-// expired SA with its counters).
-struct Installed {
-  SaName name;
-  SaInfo last;
-};
+namespace {
 
-struct Tunnel {
-  std::map<Spi, Installed> in, out;
-  std::optional<Spi> sending;
-  std::optional<Selectors> selectors;  // of the policies
-  TunnelCounters retired;              // of SAs that are gone
-};
+bool kernel_has_sa_direction() {
+  utsname u{};
+  return uname(&u) == 0 && xfrm::has_sa_direction(u.release);
+}
 
 void add_received(TunnelCounters& c, const SaInfo& sa) {
   c.packets_in += sa.packets;
@@ -52,35 +45,13 @@ void add_sent(TunnelCounters& c, const SaInfo& sa) {
   c.octets_out += sa.octets;
 }
 
-// ESP happens in the kernel: an xfrm interface, SAs and policies a tunnel, tied together by the if_id. All of it
-// outlives this process on purpose; the next one adopts the interface and replaces the SAs.
-class XfrmPlane final : public DataPlane {
- public:
-  XfrmPlane(RequestSocket xfrm, RequestSocket route) : xfrm_(std::move(xfrm)), route_(std::move(route)) {}
+}  // namespace
 
-  std::string_view name() const override { return "kernel"; }
-  bool needs_udp_encap() const override { return false; }
-
-  KernelResult<IfIndex> ensure_interface(const std::string& name, IfId id) override;
-  KernelResult<void> remove_interface(const std::string& name, IfId id) override;
-  KernelResult<void> install_inbound(IfId id, const ChildSa& sa) override;
-  KernelResult<void> use_outbound(IfId id, const ChildSa& sa) override;
-  KernelResult<void> remove_child(IfId id, Spi spi_in, Spi spi_out) override;
-  KernelResult<void> remove_leftovers(IfId id) override;
-  KernelResult<TunnelCounters> counters(IfId id) override;
-
- private:
-  KernelResult<void> install(IfId id, const ChildSa& sa, Direction d);
-  KernelResult<void> update_own(IfId id, const ChildSa& sa, Direction d);
-  KernelResult<void> allow(IfId id, const ChildSa& sa, std::initializer_list<PolicyDirection> directions);
-  KernelResult<void> drop_other_policies(IfId id, const Selectors& keep);
-  KernelResult<void> look(Installed& sa);
-  KernelResult<void> retire(std::map<Spi, Installed>& from, Spi spi, TunnelCounters& totals,
-                            void (*add)(TunnelCounters&, const SaInfo&));
-
-  RequestSocket xfrm_, route_;
-  std::map<IfId, Tunnel> tunnels_;
-};
+XfrmPlane::XfrmPlane(RequestSocket xfrm, RequestSocket route, xfrm::Events events)
+    : xfrm_(std::move(xfrm)),
+      route_(std::move(route)),
+      events_(std::move(events)),
+      says_direction_(kernel_has_sa_direction()) {}
 
 KernelResult<IfIndex> XfrmPlane::ensure_interface(const std::string& name, IfId id) {
   CGW_TRY(const auto found, find_link(route_, name));
@@ -114,8 +85,11 @@ KernelResult<void> XfrmPlane::remove_interface(const std::string& name, IfId id)
 KernelResult<void> XfrmPlane::install_inbound(IfId id, const ChildSa& sa) {
   if (auto done = install(id, sa, Direction::In); !done) return done;
   const SaName name = name_of(sa, Direction::In);
-  tunnels_[id].in.try_emplace(sa.spi_in, Installed{name, {}});
-  return allow(id, sa, {PolicyDirection::In, PolicyDirection::Forward});
+  tunnels_[id].in.try_emplace(sa.spi_in, Installed{.name = name});
+  for (const auto d : {PolicyDirection::In, PolicyDirection::Forward}) {
+    if (auto done = put(allow_policy(id, sa, d)); !done) return done;
+  }
+  return {};
 }
 
 KernelResult<void> XfrmPlane::use_outbound(IfId id, const ChildSa& sa) {
@@ -126,47 +100,75 @@ KernelResult<void> XfrmPlane::use_outbound(IfId id, const ChildSa& sa) {
     return fail(KernelError{EINVAL, fmt::format("outbound SA {:08x}", sa.spi_out.value()),
                             "the peer's address changed: a new SA is needed, its sequence numbers would start again"});
   if (auto done = install(id, sa, Direction::Out); !done) return done;
-  tunnel.out.try_emplace(sa.spi_out, Installed{name, {}});
-  if (auto done = allow(id, sa, {PolicyDirection::Out}); !done) return done;
+  tunnel.out.try_emplace(sa.spi_out, Installed{.name = name});
+  if (auto done = put(allow_policy(id, sa, PolicyDirection::Out)); !done) return done;
   tunnel.sending = sa.spi_out;
-  const Selectors selectors = xfrm::selectors_of(sa);
-  if (tunnel.selectors == selectors) return {};
-  tunnel.selectors = selectors;
-  return drop_other_policies(id, selectors);
+  return drop_other_policies(id, xfrm::selectors_of(sa));
 }
 
 // Again for an SA that is there: addresses' ports and lifetimes change, keys and sequence numbers stay.
 // (Deleting and adding it anew would send the same sequence numbers, and with GCM the same nonces, twice.)
 KernelResult<void> XfrmPlane::install(IfId id, const ChildSa& sa, Direction d) {
-  const std::string what = fmt::format("XFRM_MSG_NEWSA {} {:08x} if_id {:#x}", d == Direction::In ? "in" : "out",
-                                       name_of(sa, d).spi.value(), id.value());
-  auto done = xfrm_.request(sa_message(SaRequest::New, id, sa, d), what);
+  auto done = add(id, sa, d);
   if (done || done.error().errnum != EEXIST) return done;
-  return update_own(id, sa, d);
+  return update_own(id, sa, d, {.says_direction = says_direction_, .clear_df = tunnels_[id].settings.clear_df});
 }
 
-KernelResult<void> XfrmPlane::update_own(IfId id, const ChildSa& sa, Direction d) {
+// With the interface's hardware when that is asked for and the interface can; else without, and it is said once.
+KernelResult<void> XfrmPlane::add(IfId id, const ChildSa& sa, Direction d) {
+  const SaSettings& wanted = tunnels_[id].settings;
+  SaOptions options{.says_direction = says_direction_, .clear_df = wanted.clear_df, .offload = wanted.offload};
+  const SaName name = name_of(sa, d);
+  const std::string what = fmt::format("XFRM_MSG_NEWSA {} {:08x} if_id {:#x}", d == Direction::In ? "in" : "out",
+                                       name.spi.value(), id.value());
+  auto done = xfrm_.request(sa_message(SaRequest::New, id, sa, d, options), what);
+  if (!wanted.offload || (!done && done.error().errnum == EEXIST)) return done;
+  std::string refusal;
+  if (done) {
+    // An interface without ESP offload is no error to the kernel: the SA just is not offloaded.
+    CGW_TRY(const auto there, find_sa(xfrm_, name));
+    if (there && there->offloaded) return {};
+    refusal = "the interface has none (ethtool -k: esp-hw-offload)";
+  } else {
+    refusal = done.error().to_string();
+    options.offload.reset();
+    done = xfrm_.request(sa_message(SaRequest::New, id, sa, d, options), what);
+  }
+  if (done && offload_refused_.insert(id).second)
+    say(id, Level::Warning, "hw-offload: ESP is encrypted without hardware: " + refusal);
+  return done;
+}
+
+KernelResult<void> XfrmPlane::update_own(IfId id, const ChildSa& sa, Direction d, const SaOptions& options) {
   const SaName name = name_of(sa, d);
   const std::string what = fmt::format("XFRM_MSG_UPDSA {:08x} if_id {:#x}", name.spi.value(), id.value());
   CGW_TRY(const auto there, find_sa(xfrm_, name));
   const auto& own = d == Direction::In ? tunnels_[id].in : tunnels_[id].out;
   if (!own.contains(name.spi) || !there || there->id != id)
     return fail(KernelError{EEXIST, what, "an SA of another tunnel or program has this SPI"});
-  return xfrm_.request(sa_message(SaRequest::Update, id, sa, d), what);
+  if (there->larval)
+    return fail(
+        KernelError{ESRCH, what, "somebody removed it: a new SA is needed, its sequence numbers would start again"});
+  return xfrm_.request(sa_message(SaRequest::Update, id, sa, d, options), what);
 }
 
-KernelResult<void> XfrmPlane::allow(IfId id, const ChildSa& sa, std::initializer_list<PolicyDirection> directions) {
-  for (const auto d : directions) {
-    const std::string what = fmt::format("XFRM_MSG_UPDPOLICY if_id {:#x}", id.value());
-    if (auto done = xfrm_.request(allow_policy(id, sa, d), what); !done) return done;
-  }
+KernelResult<void> XfrmPlane::put(const Policy& policy) {
+  const std::string what =
+      fmt::format("XFRM_MSG_UPDPOLICY {}if_id {:#x}", policy.through ? "" : "block ", policy.id.value());
+  if (auto done = xfrm_.request(put_policy(policy), what); !done) return done;
+  auto& wanted = tunnels_[policy.id].policies;
+  std::erase_if(wanted, [&](const Policy& p) { return p.same_place(policy); });
+  wanted.push_back(policy);
   return {};
 }
 
 // Selectors other than the negotiated ones: of the Child SA before, or of an earlier process.
 KernelResult<void> XfrmPlane::drop_other_policies(IfId id, const Selectors& keep) {
-  const auto done = xfrm::remove_policies(xfrm_, [&](const auto& p) { return p.id == id && p.selectors != keep; });
-  if (!done) return fail(done.error());
+  Tunnel& t = tunnels_[id];
+  const auto other = [&](const Policy& p) { return p.id == id && p.selectors != keep; };
+  if (t.settled && std::erase_if(t.policies, other) == 0) return {};
+  std::erase_if(t.policies, other);
+  if (const auto done = xfrm::remove_policies(xfrm_, other); !done) return fail(done.error());
   return {};
 }
 
@@ -174,34 +176,38 @@ KernelResult<void> XfrmPlane::remove_child(IfId id, Spi spi_in, Spi spi_out) {
   const auto found = tunnels_.find(id);
   if (found == tunnels_.end()) return {};
   Tunnel& t = found->second;
-  if (t.sending == spi_out && t.selectors) {
-    const std::string what = fmt::format("XFRM_MSG_UPDPOLICY block if_id {:#x}", id.value());
-    if (auto done = xfrm_.request(block_policy(id, *t.selectors), what); !done) return done;
+  if (t.sending == spi_out) {
     t.sending.reset();
+    std::vector<Policy> sending;
+    std::ranges::copy_if(t.policies, std::back_inserter(sending),
+                         [](const Policy& p) { return p.direction == PolicyDirection::Out; });
+    for (const auto& p : sending) {
+      if (auto done = put(block_policy(id, p.selectors)); !done) return done;
+    }
   }
   if (auto done = retire(t.out, spi_out, t.retired, add_sent); !done) return done;
   return retire(t.in, spi_in, t.retired, add_received);
 }
 
-KernelResult<void> XfrmPlane::retire(std::map<Spi, Installed>& from, Spi spi, TunnelCounters& totals,
-                                     void (*add)(TunnelCounters&, const SaInfo&)) {
+KernelResult<void> XfrmPlane::retire(Sas& from, Spi spi, TunnelCounters& totals,
+                                     void (*add_counters)(TunnelCounters&, const SaInfo&)) {
   const auto it = from.find(spi);
   if (it == from.end()) return {};
   if (auto done = look(it->second); !done) return done;
   if (auto done = remove_sa(xfrm_, it->second.name); !done) return done;
-  add(totals, it->second.last);
+  add_counters(totals, it->second.last);
   from.erase(it);
   return {};
 }
 
 KernelResult<void> XfrmPlane::look(Installed& sa) {
   CGW_TRY(const auto there, find_sa(xfrm_, sa.name));
-  if (there) sa.last = *there;
+  if (there && !there->larval) sa.last = *there;
   return {};
 }
 
 KernelResult<void> XfrmPlane::remove_leftovers(IfId id) {
-  const Tunnel& t = tunnels_[id];
+  Tunnel& t = tunnels_[id];
   const auto own = [](const auto& sas, const SaName& name) {
     const auto it = sas.find(name.spi);
     return it != sas.end() && it->second.name.destination == name.destination;
@@ -210,6 +216,7 @@ KernelResult<void> XfrmPlane::remove_leftovers(IfId id) {
     return sa.id == id && sa.reqid == id.value() && !own(t.in, sa.name) && !own(t.out, sa.name);
   });
   if (!done) return fail(done.error());
+  t.settled = true;
   return {};
 }
 
@@ -227,35 +234,21 @@ KernelResult<TunnelCounters> XfrmPlane::counters(IfId id) {
   return total;
 }
 
-// IKE itself never meets an IPsec policy of this host; then the kernel takes ESP out of UDP on this socket.
-KernelResult<void> prepare_socket(int udp4500) {
-  int family = 0;
-  socklen_t size = sizeof family;
-  if (getsockopt(udp4500, SOL_SOCKET, SO_DOMAIN, &family, &size) < 0)
-    return fail(KernelError{errno, "SO_DOMAIN on the UDP socket", {}});
-  const bool v4 = family == AF_INET;
-  for (const auto d : {XFRM_POLICY_IN, XFRM_POLICY_OUT}) {
-    xfrm_userpolicy_info bypass{};
-    bypass.sel.family = static_cast<std::uint16_t>(family);
-    bypass.action = XFRM_POLICY_ALLOW;
-    bypass.dir = static_cast<std::uint8_t>(d);
-    if (setsockopt(udp4500, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_XFRM_POLICY : IPV6_XFRM_POLICY, &bypass,
-                   sizeof bypass) < 0)
-      return fail(KernelError{errno, "IP_XFRM_POLICY on the UDP socket", {}});
-  }
-  const int type = UDP_ENCAP_ESPINUDP;
-  if (setsockopt(udp4500, IPPROTO_UDP, UDP_ENCAP, &type, sizeof type) < 0)
-    return fail(KernelError{errno, "UDP_ENCAP on the UDP socket", {}});
-  return {};
+bool XfrmPlane::set_sa_settings(IfId id, const SaSettings& settings) {
+  if (settings.offload != tunnels_[id].settings.offload) offload_refused_.erase(id);
+  tunnels_[id].settings = settings;
+  return true;
 }
-
-}  // namespace
 
 KernelResult<std::unique_ptr<DataPlane>> make_xfrm_plane(int udp4500) {
   CGW_TRY(auto xfrm, RequestSocket::open(NETLINK_XFRM));
   CGW_TRY(auto route, RequestSocket::open(NETLINK_ROUTE));
-  if (auto done = prepare_socket(udp4500); !done) return fail(std::move(done).error());
-  return std::make_unique<XfrmPlane>(std::move(xfrm), std::move(route));
+  CGW_TRY(auto events, xfrm::Events::open(nl_socket_get_local_port(xfrm.get())));
+  // The kernel takes ESP out of UDP on this socket, and leaves IKE on it.
+  const int type = UDP_ENCAP_ESPINUDP;
+  if (setsockopt(udp4500, IPPROTO_UDP, UDP_ENCAP, &type, sizeof type) < 0)
+    return fail(KernelError{errno, "UDP_ENCAP on the UDP socket", {}});
+  return std::make_unique<XfrmPlane>(std::move(xfrm), std::move(route), std::move(events));
 }
 
 }  // namespace cgw::kernel

@@ -37,33 +37,43 @@ KernelResult<void> remove_sa(RequestSocket& socket, const SaName& name) {
   return unless_gone(socket.request(delete_sa(name), words("XFRM_MSG_DELSA", name)));
 }
 
-KernelResult<void> remove_policy(RequestSocket& socket, IfId id, PolicyDirection d, const Selectors& s) {
-  return unless_gone(
-      socket.request(delete_policy(id, d, s), fmt::format("XFRM_MSG_DELPOLICY if_id {:#x}", id.value())));
+KernelResult<void> remove_policy(RequestSocket& socket, const Policy& p) {
+  return unless_gone(socket.request(delete_policy(p), fmt::format("XFRM_MSG_DELPOLICY if_id {:#x}", p.id.value())));
 }
 
-KernelResult<std::size_t> remove_sas(RequestSocket& socket, const std::function<bool(const SaInfo&)>& which) {
-  std::vector<SaName> names;
+KernelResult<std::vector<SaInfo>> list_sas(RequestSocket& socket, const std::function<bool(const SaInfo&)>& which) {
+  std::vector<SaInfo> found;
   const auto dumped = socket.request(dump_sas(), "XFRM_MSG_GETSA (all)", [&](nlmsghdr* h) {
     SaInfo info;
-    if (read_sa(h, info) && which(info)) names.push_back(info.name);
+    if (read_sa(h, info) && which(info)) found.push_back(info);
   });
   if (!dumped) return fail(dumped.error());
-  for (const auto& name : names) {
-    if (const auto done = remove_sa(socket, name); !done) return fail(done.error());
-  }
-  return names.size();
+  return found;
 }
 
-KernelResult<std::size_t> remove_policies(RequestSocket& socket, const std::function<bool(const PolicyInfo&)>& which) {
-  std::vector<PolicyInfo> found;
+KernelResult<std::vector<Policy>> list_policies(RequestSocket& socket,
+                                                const std::function<bool(const Policy&)>& which) {
+  std::vector<Policy> found;
   const auto dumped = socket.request(dump_policies(), "XFRM_MSG_GETPOLICY (all)", [&](nlmsghdr* h) {
-    PolicyInfo info;
+    Policy info;
     if (read_policy(h, info) && which(info)) found.push_back(info);
   });
   if (!dumped) return fail(dumped.error());
+  return found;
+}
+
+KernelResult<std::size_t> remove_sas(RequestSocket& socket, const std::function<bool(const SaInfo&)>& which) {
+  CGW_TRY(const auto found, list_sas(socket, which));
+  for (const auto& sa : found) {
+    if (const auto done = remove_sa(socket, sa.name); !done) return fail(done.error());
+  }
+  return found.size();
+}
+
+KernelResult<std::size_t> remove_policies(RequestSocket& socket, const std::function<bool(const Policy&)>& which) {
+  CGW_TRY(const auto found, list_policies(socket, which));
   for (const auto& p : found) {
-    if (const auto done = remove_policy(socket, p.id, p.direction, p.selectors); !done) return fail(done.error());
+    if (const auto done = remove_policy(socket, p); !done) return fail(done.error());
   }
   return found.size();
 }

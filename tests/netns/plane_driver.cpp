@@ -1,26 +1,33 @@
 // Drives one data plane by commands on standard input, without IKE: fixed keys, one tunnel. Two of them in two
 // network namespaces, or one and iproute2, make a tunnel to test.
 //
-//   plane_driver PLANE INTERFACE IF_ID SIDE LOCAL REMOTE SUITE [encap]
+//   plane_driver PLANE INTERFACE IF_ID SIDE LOCAL REMOTE SUITE [encap] [inner6]
 //
-// PLANE kernel | userspace, SIDE a | b. Commands, each answered by a line "ok ..." or "error ...":
-//   ensure | in G | out G | remove G | leftovers | counters | events | remove-interface | capability | purge | quit
+// PLANE kernel | userspace, SIDE a | b. inner6: the traffic selectors are ::/0. Commands, each answered by a line
+// "ok ..." or "error ...":
+//   ensure | in G | out G | move G ADDRESS PORT | port N (of the peer, from the next SA on) | remove G | leftovers
+//   counters | events | clear-df | offload INTERFACE | verify | life SECONDS | remove-interface | capability | purge |
+//   quit
 // G is the number of a Child SA. From a to b it has SPI 0xc0de0000 + 2 G, an encryption key of octets
 // 0x10 + 2 G and an integrity key of octets 0x80 + 2 G; from b to a one more each; what is above 255 is added to the
-// second octet. `move G ADDRESS PORT` sends Child SA G elsewhere. An IKE message received is reported as
-// "ike FROM TO OCTETS". With addresses of IPv6 there is a second UDP socket.
+// second octet. `move` sends Child SA G elsewhere. An IKE message received is reported as "ike FROM TO OCTETS", what
+// the kernel plane tells by itself as "event ...". With addresses of IPv6 there is a second UDP socket.
+#include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <sstream>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "base/overload.hpp"
 #include "kernel/data_plane.hpp"
 #include "kernel/xfrm.hpp"
 
@@ -34,7 +41,9 @@ struct Tunnel {
   bool is_a = true;
   IpAddress local, remote;
   ipsec::EspSuite suite;
-  bool encap = false;
+  bool encap = false, inner6 = false;
+  std::uint16_t port = 4500;
+  Seconds life{3600};
 };
 
 SecretBytes filled(std::size_t octets, unsigned value) {
@@ -60,9 +69,13 @@ ipsec::ChildSa child(const Tunnel& t, unsigned generation) {
   sa.in = keys(t.suite, in);
   sa.out = keys(t.suite, out);
   sa.local = {t.local, 4500};
-  sa.remote = {t.remote, 4500};
+  sa.remote = {t.remote, t.port};
   sa.udp_encap = t.encap;
+  sa.hard_lifetime = t.life;
   sa.local_ts = sa.remote_ts = {IpAddress::v4(0), IpAddress::v4(0xffffffff)};
+  if (t.inner6)
+    sa.local_ts = sa.remote_ts = {IpAddress::parse("::").value(),
+                                  IpAddress::parse("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff").value()};
   return sa;
 }
 
@@ -142,11 +155,50 @@ std::string events(kernel::DataPlane& plane) {
   return out;
 }
 
-std::string run(kernel::DataPlane& plane, const Tunnel& t, const std::string& line) {
+std::string words(const kernel::PlaneEvent& event) {
+  const auto visitor = Overload{
+      [](const kernel::SaExpired& e) {
+        return fmt::format("{} expired {:08x}", e.hard ? "hard" : "soft", e.spi.value());
+      },
+      [](const kernel::SaLost& e) { return fmt::format("lost {:08x}", e.spi.value()); },
+      [](const kernel::PeerMapped& e) { return "mapped " + e.remote.to_string(); },
+      [](const kernel::PlaneNote& e) { return "note " + e.note.text; },
+  };
+  return "event " + std::visit(visitor, event) + "\n";
+}
+
+// The userspace plane's wait for `events`.
+void report_events(kernel::DataPlane& plane) {
+  if (plane.name() != "kernel") return;
+  for (const auto& e : plane.take_events())
+    fmt::print("{}", words(e));
+}
+
+// What verify() reports comes before its answer.
+std::string verify(kernel::DataPlane& plane) {
+  const bool doubtful = plane.doubtful();
+  const auto found = plane.verify();
+  if (!found) return "error " + found.error().to_string();
+  for (const auto& e : *found)
+    fmt::print("{}", words(e));
+  return fmt::format("ok {} {}", doubtful ? "doubtful" : "sure", found->size());
+}
+
+std::string settings(kernel::DataPlane& plane, const Tunnel& t, const kernel::SaSettings& s) {
+  return plane.set_sa_settings(t.id, s) ? "ok" : "error this plane has no such choice";
+}
+
+std::string run(kernel::DataPlane& plane, Tunnel& t, const std::string& line) {
   std::istringstream in(line);
-  std::string verb;
-  unsigned generation = 0;
-  in >> verb >> generation;
+  std::string verb, word;
+  in >> verb >> word;
+  const unsigned generation = static_cast<unsigned>(std::strtoul(word.c_str(), nullptr, 10));
+  if (verb == "port") return t.port = static_cast<std::uint16_t>(generation), "ok";
+  if (verb == "life") return t.life = Seconds{generation}, "ok";
+  if (verb == "verify") return verify(plane);
+  if (verb == "clear-df") return settings(plane, t, {.clear_df = true});
+  if (verb == "offload")
+    return settings(plane, t, {.offload = kernel::IfIndex{static_cast<int>(if_nametoindex(word.c_str()))}});
   const auto sa = child(t, generation);
   if (verb == "ensure") return words(plane.ensure_interface(t.interface, t.id));
   if (verb == "in") return words(plane.install_inbound(t.id, sa));
@@ -181,12 +233,14 @@ void report_received(int udp) {
   if (n > 4) fmt::print("ike on-the-socket {}\n", n - 4);
 }
 
-void serve(kernel::DataPlane& plane, const Tunnel& t, int udp) {
+void serve(kernel::DataPlane& plane, Tunnel& t, int udp) {
   const auto relay = plane.ike_relay_fd();
+  const int events = plane.name() == "kernel" ? plane.event_fd().value_or(-1) : -1;
   std::string line;
   for (;;) {
-    pollfd fds[2] = {{STDIN_FILENO, POLLIN, 0}, {relay.value_or(udp), POLLIN, 0}};
-    if (poll(fds, 2, -1) < 0) continue;
+    pollfd fds[3] = {{STDIN_FILENO, POLLIN, 0}, {relay.value_or(udp), POLLIN, 0}, {events, POLLIN, 0}};
+    if (poll(fds, 3, -1) < 0) continue;
+    if (fds[2].revents != 0) report_events(plane);
     if ((fds[1].revents & POLLIN) != 0) relay ? report_relayed(*relay) : report_received(udp);
     if (fds[0].revents != 0) {
       char c = 0;
@@ -196,7 +250,9 @@ void serve(kernel::DataPlane& plane, const Tunnel& t, int udp) {
         continue;
       }
       if (line == "quit") return;
-      fmt::print("{}\n", run(plane, t, line));
+      const std::string answer = run(plane, t, line);
+      report_events(plane);
+      fmt::print("{}\n", answer);
       line.clear();
     }
     std::fflush(stdout);
@@ -207,7 +263,7 @@ void serve(kernel::DataPlane& plane, const Tunnel& t, int udp) {
 
 int main(int argc, char** argv) {
   if (argc < 8) {
-    fmt::print(stderr, "usage: plane_driver PLANE INTERFACE IF_ID SIDE LOCAL REMOTE SUITE [encap]\n");
+    fmt::print(stderr, "usage: plane_driver PLANE INTERFACE IF_ID SIDE LOCAL REMOTE SUITE [encap] [inner6]\n");
     return 2;
   }
   const auto suite = ipsec::parse_esp_suite(argv[7]);
@@ -216,16 +272,24 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "plane_driver: bad suite or address\n");
     return 2;
   }
-  const Tunnel t{.interface = argv[2],
-                 .id = kernel::IfId{static_cast<std::uint32_t>(std::stoul(argv[3], nullptr, 0))},
-                 .is_a = std::string_view(argv[4]) == "a",
-                 .local = *local,
-                 .remote = *remote,
-                 .suite = *suite,
-                 .encap = argc > 8};
-  const int udp = bound_socket_v4(), udp6 = local->is_v4() ? -1 : bound_socket_v6();
-  auto plane =
-      std::string_view(argv[1]) == "kernel" ? kernel::make_xfrm_plane(udp) : kernel::make_userspace_plane(udp, udp6);
+  const auto has = [&](std::string_view word) { return std::find(argv + 8, argv + argc, word) != argv + argc; };
+  Tunnel t{.interface = argv[2],
+           .id = kernel::IfId{static_cast<std::uint32_t>(std::stoul(argv[3], nullptr, 0))},
+           .is_a = std::string_view(argv[4]) == "a",
+           .local = *local,
+           .remote = *remote,
+           .suite = *suite,
+           .encap = has("encap"),
+           .inner6 = has("inner6")};
+  const bool in_kernel = std::string_view(argv[1]) == "kernel";
+  // The kernel plane has one socket, of the outer family.
+  const int udp6 = local->is_v4() ? -1 : bound_socket_v6();
+  const int udp = in_kernel && udp6 >= 0 ? udp6 : bound_socket_v4();
+  if (const auto exempt = kernel::exempt_from_ipsec(udp); !exempt) {
+    fmt::print("error {}\n", exempt.error().to_string());
+    return 1;
+  }
+  auto plane = in_kernel ? kernel::make_xfrm_plane(udp) : kernel::make_userspace_plane(udp, udp6);
   if (!plane) {
     fmt::print("error {}\n", plane.error().to_string());
     return 1;

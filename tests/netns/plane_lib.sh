@@ -68,12 +68,13 @@ start_plane() {
   answer "$side"
 }
 
-# The driver's next answer; its reports of IKE messages go to a file.
+# The driver's next answer; its reports of IKE messages and events go to files.
 answer() { # SIDE
   local line
-  while read -r -t 20 line <&"${from[$1]}"; do
+  while read -r -t 60 line <&"${from[$1]}"; do
     case $line in
       ike*) echo "$line" >>"$work/$1.ike" ;;
+      event*) echo "$line" >>"$work/$1.event" ;;
       ok*) echo "$line"; return 0 ;;
       *) echo "$line"; return 1 ;;
     esac

@@ -2,6 +2,7 @@
 
 #include "ipsec/crypto.hpp"
 #include "ipsec/esp.hpp"
+#include "ipsec/mtu.hpp"
 #include "octets.hpp"
 
 namespace cgw::ipsec {
@@ -272,7 +273,16 @@ TEST_CASE("MTU and MSS are those that AWS publishes") {
     CHECK(tunnel_mss(r.v4, false) == r.v4 - 40);
     CHECK(tunnel_mss(r.v4, true) == r.v4 - 60);
   }
-  CHECK(tunnel_mtu(60, false, true, EspSuite{}) == 68);
+}
+
+TEST_CASE("no path makes a tunnel's MTU smaller than what every link carries [RFC 791 3.2, RFC 8200 5]") {
+  for (const std::uint32_t path : {0U, 60U, 68U, 100U, 123U})
+    CHECK(tunnel_mtu(path, false, true, EspSuite{}) == 68);
+  CHECK(tunnel_mtu(132, false, true, EspSuite{}) == 70);
+  CHECK(tunnel_mtu(1280, true, true, EspSuite{}) == 1198);
+  CHECK(at_least_every_links(1198, true) == 1280);
+  CHECK(at_least_every_links(1446, true) == 1446);
+  CHECK(at_least_every_links(1198, false) == 1198);
 }
 
 TEST_SUITE_END();

@@ -10,6 +10,7 @@
 
 #include "kernel/xfrm.hpp"
 #include "kernel/xfrm_message.hpp"
+#include "kernel/xfrm_wire.hpp"
 
 namespace cgw::kernel::xfrm {
 namespace {
@@ -29,6 +30,13 @@ ipsec::ChildSa gcm_child() {
   sa.local = {ip("198.51.100.1"), 4500};
   sa.remote = {ip("203.0.113.10"), 1027};
   sa.local_ts = sa.remote_ts = {ip("0.0.0.0"), ip("255.255.255.255")};
+  return sa;
+}
+
+ipsec::ChildSa v6_child() {
+  ipsec::ChildSa sa = gcm_child();
+  sa.local = {ip("2001:db8::1"), 4500};
+  sa.remote = {ip("2001:db8::2"), 4500};
   return sa;
 }
 
@@ -78,9 +86,21 @@ TEST_SUITE("kernel/xfrm_message") {
     CHECK(info.mode == XFRM_MODE_TUNNEL);
     CHECK(info.reqid == kId.value());
     CHECK(info.flags == XFRM_STATE_AF_UNSPEC);
+    CHECK(info.lft.soft_add_expires_seconds == 3300);
     CHECK(info.lft.hard_add_expires_seconds == 3600);
     CHECK(info.lft.hard_packet_limit == XFRM_INF);
     CHECK(value<std::uint32_t>(attribute<xfrm_usersa_info>(m, XFRMA_IF_ID)) == kId.value());
+  }
+
+  TEST_CASE("the kernel ends an SA by volume too, where the SA has a limit") {
+    ipsec::ChildSa sa = gcm_child();
+    sa.soft = {.packets = 1000, .octets = 0};
+    sa.hard = {.packets = 1250, .octets = 5'000'000};
+    const auto lft = payload<xfrm_usersa_info>(sa_message(SaRequest::New, kId, sa, Direction::Out)).lft;
+    CHECK(lft.soft_packet_limit == 1000);
+    CHECK(lft.hard_packet_limit == 1250);
+    CHECK(lft.soft_byte_limit == XFRM_INF);
+    CHECK(lft.hard_byte_limit == 5'000'000);
   }
 
   TEST_CASE("an outbound SA runs from us to the peer with the peer's SPI and our sending key") {
@@ -138,6 +158,64 @@ TEST_SUITE("kernel/xfrm_message") {
     CHECK(value<xfrm_replay_state_esn>(attribute<xfrm_usersa_info>(m, XFRMA_REPLAY_ESN_VAL)).replay_window == 1);
   }
 
+  TEST_CASE("from Linux 6.10 on an SA says its direction, and an outbound one has no window at all") {
+    ipsec::ChildSa sa = gcm_child();
+    sa.suite.esn = true;
+    const SaOptions options{.says_direction = true};
+    const auto out = sa_message(SaRequest::New, kId, sa, Direction::Out, options);
+    CHECK(value<std::uint8_t>(attribute<xfrm_usersa_info>(out, 33)) == 2);
+    const auto window = value<xfrm_replay_state_esn>(attribute<xfrm_usersa_info>(out, XFRMA_REPLAY_ESN_VAL));
+    CHECK(window.replay_window == 0);
+    CHECK(window.bmp_len == 0);
+    const auto in = sa_message(SaRequest::New, kId, sa, Direction::In, options);
+    CHECK(value<std::uint8_t>(attribute<xfrm_usersa_info>(in, 33)) == 1);
+    CHECK(value<xfrm_replay_state_esn>(attribute<xfrm_usersa_info>(in, XFRMA_REPLAY_ESN_VAL)).replay_window == 1024);
+    CHECK(attribute<xfrm_usersa_info>(sa_message(SaRequest::New, kId, sa, Direction::In), 33) == nullptr);
+  }
+
+  TEST_CASE("which kernels know an SA's direction is read from their release") {
+    CHECK(has_sa_direction("6.10.0"));
+    CHECK(has_sa_direction("6.18.44"));
+    CHECK(has_sa_direction("7.0.0-rc1"));
+    CHECK(!has_sa_direction("6.9.12-amd64"));
+    CHECK(!has_sa_direction("6.1.0-56-cloud-amd64"));
+    CHECK(!has_sa_direction("5.15.0"));
+    for (const char* odd : {"", "6", "6.", "x.y", "6-10"})
+      CHECK(!has_sa_direction(odd));
+  }
+
+  TEST_CASE("DF is cleared on what is sent only: inbound the flag is refused from Linux 6.10 on") {
+    const SaOptions options{.clear_df = true};
+    const auto flags = [&](Direction d) {
+      return payload<xfrm_usersa_info>(sa_message(SaRequest::New, kId, gcm_child(), d, options)).flags;
+    };
+    CHECK((flags(Direction::Out) & XFRM_STATE_NOPMTUDISC) != 0);
+    CHECK((flags(Direction::In) & XFRM_STATE_NOPMTUDISC) == 0);
+  }
+
+  TEST_CASE("offload names the outer interface, the direction and the family") {
+    const SaOptions options{.offload = IfIndex{7}};
+    const auto offload = [&](const ipsec::ChildSa& sa, Direction d) {
+      const auto m = sa_message(SaRequest::New, kId, sa, d, options);
+      return value<xfrm_user_offload>(attribute<xfrm_usersa_info>(m, XFRMA_OFFLOAD_DEV));
+    };
+    CHECK(offload(gcm_child(), Direction::Out).ifindex == 7);
+    CHECK(offload(gcm_child(), Direction::Out).flags == 0);
+    CHECK(offload(gcm_child(), Direction::In).flags == XFRM_OFFLOAD_INBOUND);
+    CHECK(offload(v6_child(), Direction::Out).flags == XFRM_OFFLOAD_IPV6);
+    const auto none = sa_message(SaRequest::New, kId, gcm_child(), Direction::Out);
+    CHECK(attribute<xfrm_usersa_info>(none, XFRMA_OFFLOAD_DEV) == nullptr);
+  }
+
+  TEST_CASE("an IPv6 path makes IPv6 SAs, whatever they carry") {
+    const auto info = payload<xfrm_usersa_info>(sa_message(SaRequest::New, kId, v6_child(), Direction::Out));
+    CHECK(info.family == AF_INET6);
+    CHECK((info.flags & XFRM_STATE_AF_UNSPEC) != 0);
+    CHECK(info.id.daddr.a6[0] == htonl(0x20010db8));
+    CHECK(info.id.daddr.a6[3] == htonl(2));
+    CHECK(info.saddr.a6[3] == htonl(1));
+  }
+
   TEST_CASE("UDP encapsulation names the ports as the packets carry them, and is absent when not negotiated") {
     ipsec::ChildSa sa = gcm_child();
     CHECK(attribute<xfrm_usersa_info>(sa_message(SaRequest::New, kId, sa, Direction::In), XFRMA_ENCAP) == nullptr);
@@ -147,54 +225,10 @@ TEST_SUITE("kernel/xfrm_message") {
     CHECK(encap_in.encap_type == UDP_ENCAP_ESPINUDP);
     CHECK(encap_in.encap_sport == htons(1027));
     CHECK(encap_in.encap_dport == htons(4500));
+    CHECK(value<std::uint32_t>(attribute<xfrm_usersa_info>(in, XFRMA_MTIMER_THRESH)) == 1);
     const auto out = sa_message(SaRequest::New, kId, sa, Direction::Out);
+    CHECK(attribute<xfrm_usersa_info>(out, XFRMA_MTIMER_THRESH) == nullptr);
     CHECK(value<xfrm_encap_tmpl>(attribute<xfrm_usersa_info>(out, XFRMA_ENCAP)).encap_dport == htons(1027));
-  }
-
-  TEST_CASE("the outbound policy is pinned to the outbound SPI; inbound ones match any SA of the tunnel") {
-    const auto out = allow_policy(kId, gcm_child(), PolicyDirection::Out);
-    CHECK(nlmsg_hdr(out.get())->nlmsg_type == XFRM_MSG_UPDPOLICY);
-    CHECK(payload<xfrm_userpolicy_info>(out).dir == XFRM_POLICY_OUT);
-    const auto t = value<xfrm_user_tmpl>(attribute<xfrm_userpolicy_info>(out, XFRMA_TMPL));
-    CHECK(t.id.spi == htonl(0xc0000002));
-    CHECK(t.reqid == kId.value());
-    CHECK(t.saddr.a4 == htonl(0xc6336401));
-    CHECK(value<std::uint32_t>(attribute<xfrm_userpolicy_info>(out, XFRMA_IF_ID)) == kId.value());
-    for (const auto d : {PolicyDirection::In, PolicyDirection::Forward}) {
-      const auto in = allow_policy(kId, gcm_child(), d);
-      const auto inbound = value<xfrm_user_tmpl>(attribute<xfrm_userpolicy_info>(in, XFRMA_TMPL));
-      CHECK(inbound.id.spi == 0);
-      CHECK(inbound.id.daddr.a4 == htonl(0xc6336401));
-    }
-  }
-
-  TEST_CASE("a blocking policy has no template and drops") {
-    const auto m = block_policy(kId, selectors_of(gcm_child()));
-    CHECK(payload<xfrm_userpolicy_info>(m).action == XFRM_POLICY_BLOCK);
-    CHECK(attribute<xfrm_userpolicy_info>(m, XFRMA_TMPL) == nullptr);
-    CHECK(value<std::uint32_t>(attribute<xfrm_userpolicy_info>(m, XFRMA_IF_ID)) == kId.value());
-  }
-
-  TEST_CASE("a policy is deleted with its if_id, or the kernel would not find it") {
-    const auto m = delete_policy(kId, PolicyDirection::Forward, selectors_of(gcm_child()));
-    CHECK(payload<xfrm_userpolicy_id>(m).dir == XFRM_POLICY_FWD);
-    CHECK(value<std::uint32_t>(attribute<xfrm_userpolicy_id>(m, XFRMA_IF_ID)) == kId.value());
-  }
-
-  TEST_CASE("a traffic selector that is a prefix becomes the policy's, any other range all of its family") {
-    ipsec::ChildSa sa = gcm_child();
-    CHECK(selectors_of(sa).local.to_string() == "0.0.0.0/0");
-    sa.local_ts = {ip("10.0.0.0"), ip("10.0.255.255")};
-    sa.remote_ts = {ip("10.1.0.0"), ip("10.1.0.6")};
-    CHECK(selectors_of(sa).local.to_string() == "10.0.0.0/16");
-    CHECK(selectors_of(sa).remote.to_string() == "0.0.0.0/0");
-    sa.remote_ts = {ip("10.1.0.7"), ip("10.1.0.7")};
-    CHECK(selectors_of(sa).remote.to_string() == "10.1.0.7/32");
-    sa.remote_ts = {ip("2001:db8::"), ip("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff")};
-    CHECK(selectors_of(sa).remote.to_string() == "2001:db8::/32");
-    const auto in = payload<xfrm_userpolicy_info>(allow_policy(kId, sa, PolicyDirection::In));
-    CHECK(in.sel.prefixlen_s == 32);
-    CHECK(in.sel.prefixlen_d == 16);
   }
 
   TEST_CASE("what the kernel tells about an SA is read back; other messages and short ones are not") {
@@ -216,23 +250,29 @@ TEST_SUITE("kernel/xfrm_message") {
     CHECK(info.octets == 700);
     CHECK(info.replayed == 3);
     CHECK(info.bad_icv == 4);
+    CHECK(!info.larval);
+    CHECK(!info.offloaded);
     h->nlmsg_len = NLMSG_LENGTH(sizeof(xfrm_usersa_info) - 1);
     CHECK(!read_sa(h, info));
-    CHECK(!read_sa(nlmsg_hdr(dump_policies().get()), info));
+    CHECK(!read_sa(nlmsg_hdr(dump_sas().get()), info));
   }
 
-  TEST_CASE("a policy read back names its selectors from our side, whatever its direction") {
-    ipsec::ChildSa sa = gcm_child();
-    sa.local_ts = {ip("10.0.0.0"), ip("10.0.255.255")};
-    for (const auto d : {PolicyDirection::In, PolicyDirection::Out, PolicyDirection::Forward}) {
-      const auto m = allow_policy(kId, sa, d);
-      nlmsg_hdr(m.get())->nlmsg_type = XFRM_MSG_NEWPOLICY;
-      PolicyInfo info;
-      REQUIRE(read_policy(nlmsg_hdr(m.get()), info));
-      CHECK(info.direction == d);
-      CHECK(info.id == kId);
-      CHECK(info.selectors == selectors_of(sa));
-    }
+  TEST_CASE("an SA without keys is the kernel's placeholder, and is known as one") {
+    const auto m = message(XFRM_MSG_NEWSA);
+    xfrm_usersa_info raw_info{};
+    raw_info.family = AF_INET;
+    raw_info.id.proto = IPPROTO_ESP;
+    append(m, raw_info);
+    SaInfo info;
+    REQUIRE(read_sa(nlmsg_hdr(m.get()), info));
+    CHECK(info.larval);
+  }
+
+  TEST_CASE("an offloaded SA says so") {
+    const auto m = sa_message(SaRequest::New, kId, gcm_child(), Direction::Out, {.offload = IfIndex{7}});
+    SaInfo info;
+    REQUIRE(read_sa(nlmsg_hdr(m.get()), info));
+    CHECK(info.offloaded);
   }
 
   TEST_CASE("if_ids of ours are 0x0c670001 to 0x0c67ffff") {
