@@ -256,6 +256,18 @@ Lines show_mtu(const Config& c, const Cursor& at) {
   return line_if(v.has_value(), fmt::format("mtu {}", v.value_or(0)));
 }
 
+constexpr std::string_view kDf[] = {"copy", "clear"};
+Done set_df(Config& c, Cursor& at, const Args& a, bool negated) {
+  tunnel_at(c, at).df = !negated && a[0] == kDf[1] ? Df::Clear : Df::Copy;
+  return {};
+}
+Lines show_df(const Config& c, const Cursor& at) {
+  return line_if(tunnel_at(c, at).df == Df::Clear, "df clear");
+}
+Lines show_hw_offload(const Config& c, const Cursor& at) {
+  return line_if(tunnel_at(c, at).hw_offload, "hw-offload");
+}
+
 Done set_preference(Config& c, Cursor& at, const Args& a, bool negated) {
   tunnel_at(c, at).preference = negated ? std::nullopt : std::optional(to_number(a[0]));
   return {};
@@ -400,6 +412,19 @@ constexpr Command kTunnel[] = {
      .pattern = "mtu auto",
      .help = "MTU of the interface\nFrom the negotiated algorithms",
      .apply = set_auto<&Tunnel::mtu>},
+    {.mode = Mode::VpnTunnel,
+     .pattern = "df {copy|clear}",
+     .help = "Don't Fragment on ESP packets (kernel data plane)\ncopy: as on the packet inside; clear: they may be "
+             "fragmented",
+     .apply = set_df,
+     .render = show_df,
+     .negatable = true},
+    {.mode = Mode::VpnTunnel,
+     .pattern = "hw-offload",
+     .help = "ESP by the network card, if it can (kernel data plane)",
+     .apply = set_flag<&Tunnel::hw_offload>,
+     .render = show_hw_offload,
+     .negatable = true},
     {.mode = Mode::VpnTunnel,
      .pattern = "preference (0-4294967295)",
      .help = "Static routing: the lower is preferred\nNumber",

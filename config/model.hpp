@@ -16,6 +16,8 @@ namespace cgw::config {
 enum class Target : std::uint8_t { Vgw, Tgw, Other };
 enum class Routing : std::uint8_t { Dynamic, Static };
 enum class DataPlane : std::uint8_t { Auto, Kernel, Userspace };
+// The DF bit of outer packets: as on the inner one, or never set.
+enum class Df : std::uint8_t { Copy, Clear };
 enum class WhenDown : std::uint8_t { Blackhole, Unreachable, Remove };
 
 // An IKE identity as it is written: address, dn, email or fqdn, and the name.
@@ -49,6 +51,8 @@ struct Tunnel {
   Millis probe_interval{100};        // 20..60000
   unsigned probe_misses = 3;         // 1..100
   std::optional<std::uint32_t> mtu;  // none: computed from the transform
+  Df df = Df::Copy;
+  bool hw_offload = false;  // ESP by the outer interface's hardware, where it can
   std::optional<std::uint32_t> preference;
   bool shutdown = false;
   bool operator==(const Tunnel&) const = default;

@@ -76,6 +76,7 @@ Gateway::Gateway(boost::asio::any_io_executor executor, Log& log, Loaded loaded,
       icmp_ready_(executor, dup(icmp_.fd())),
       monitor_ready_(executor, dup(monitor_.fd())),
       paths_ready_(executor, dup(paths_.fd())),
+      plane_watch_(executor, *plane_),
       poll_(executor),
       resync_(executor),
       sweep_(executor),
@@ -96,6 +97,7 @@ void Gateway::start() {
   wait_icmp();
   wait_monitor();
   wait_paths();
+  watch_plane();
   arm_poll();
   sweep_.expires_after(kSweepAtLatest);
   sweep_.async_wait([this](const boost::system::error_code& ec) {
@@ -171,6 +173,7 @@ void Gateway::stop() {
   icmp_ready_.cancel(ignored);
   monitor_ready_.cancel(ignored);
   paths_ready_.cancel(ignored);
+  plane_watch_.stop();
 }
 
 const Tunnel* Gateway::tunnel_of(rib::ExitId exit) const {
@@ -188,6 +191,7 @@ void Gateway::arm_poll() {
     if (ec || stopping_) return;
     for (const auto& t : tunnels_)
       t->poll();
+    plane_watch_.take();
     follow_the_peer();
     tell_unusable();
     arm_poll();

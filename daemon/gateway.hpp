@@ -11,6 +11,7 @@
 
 #include "base/note_limit.hpp"
 #include "daemon/load.hpp"
+#include "daemon/plane_watch.hpp"
 #include "daemon/tunnel.hpp"
 #include "ipsec/demux.hpp"
 #include "kernel/path_watch.hpp"
@@ -87,6 +88,7 @@ class Gateway {
   void wait_paths();
   void kernel_event(const kernel::Monitor::Event& event);
   void schedule_resync();
+  void watch_plane();
   void arm_poll();
   void receive(ipsec::Received datagram);
   void note(Level level, std::string_view text) { log_.write(level, "cgwd", text); }
@@ -107,6 +109,7 @@ class Gateway {
   kernel::Fib fib_;
   kernel::IcmpEcho icmp_;
   boost::asio::posix::stream_descriptor icmp_ready_, monitor_ready_, paths_ready_;
+  PlaneWatch plane_watch_;
   boost::asio::steady_timer poll_, resync_, sweep_, look_;
 
   rib::Rib rib_;

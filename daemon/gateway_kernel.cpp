@@ -76,6 +76,17 @@ void Gateway::kernel_event(const kernel::Monitor::Event& event) {
   if (!std::holds_alternative<kernel::Monitor::AddressChanged>(event)) schedule_resync();
 }
 
+void Gateway::watch_plane() {
+  const auto on_event = [this](const kernel::PlaneEvent& event) {
+    const auto id = std::visit([](const auto& e) { return e.id; }, event);
+    for (const auto& t : tunnels_) {
+      if (t->setup().if_id == id) t->plane_event(event);
+    }
+  };
+  plane_watch_.start(on_event,
+                     [this](const kernel::KernelError& e) { note(Level::Error, "kernel: " + e.to_string()); });
+}
+
 void Gateway::schedule_resync() {
   if (resync_pending_ || stopping_) return;
   resync_pending_ = true;

@@ -49,6 +49,10 @@ Result<int, std::string> open_port(Family family, std::uint16_t port) {
                             : error == EACCES   ? " (cgwd needs root or CAP_NET_BIND_SERVICE)"
                                                 : ""));
   }
+  if (const auto exempt = kernel::exempt_from_ipsec(fd); !exempt) {
+    close(fd);
+    return fail(fmt::format("UDP port {}: {} (cgwd needs root or CAP_NET_ADMIN)", port, exempt.error().to_string()));
+  }
   return fd;
 }
 

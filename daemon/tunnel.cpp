@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "daemon/credentials.hpp"
+#include "ipsec/mtu.hpp"
 
 namespace cgw {
 namespace {
@@ -232,6 +233,7 @@ std::optional<kernel::TunnelCounters> Tunnel::take_counters() {
 void Tunnel::poll() {
   watch_calendar();
   constexpr unsigned kUnanswered = 2;  // polls
+  if (!stopped_) follow_path_mtu();
   const auto since = take_counters();
   if (!since) return;
   const std::uint64_t ours = replies_ - replies_polled_;

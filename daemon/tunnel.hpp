@@ -81,6 +81,7 @@ class Tunnel : public std::enable_shared_from_this<Tunnel> {
   void link_changed(const kernel::LinkState& link, bool gone);
   // Routes or addresses of the host changed: the way to the peer is looked up again.
   void path_changed();
+  void plane_event(const kernel::PlaneEvent& event);
 
   const TunnelSetup& setup() const { return setup_; }
   const std::string& name() const { return name_; }
@@ -115,6 +116,10 @@ class Tunnel : public std::enable_shared_from_this<Tunnel> {
   std::optional<kernel::TunnelCounters> take_counters();
   bool probe_is_dead() const;
   void doubt(std::string why);
+  void peer_mapped(const kernel::PeerMapped& m);
+  void choose_sa_settings();
+  void follow_path_mtu();
+  std::uint32_t path_mtu(std::uint32_t reported) const;
   void note(Level level, std::string_view text) { equipment_.log.write(level, name_, text); }
   void complain(const kernel::KernelError& e);
   void say_once(std::string text);

@@ -7,6 +7,7 @@
 #include "base/overload.hpp"
 #include "daemon/credentials.hpp"
 #include "daemon/tunnel.hpp"
+#include "ipsec/mtu.hpp"
 
 namespace cgw {
 namespace {
@@ -70,8 +71,9 @@ Result<void, std::string> Tunnel::prepare_ike() {
                             via.error().to_string()));
   }
   local_ = t.local_address.value_or(via->source);
-  link_mtu_ = via->mtu;
+  link_mtu_ = path_mtu(via->mtu);
   path_ = via->index;
+  choose_sa_settings();
   ike_ = std::make_unique<ipsec::IkePeer>(peer_config(setup_, *local_, equipment_.plane.needs_udp_encap()),
                                           equipment_.entropy);
   watch_calendar();
@@ -142,8 +144,9 @@ void Tunnel::child_ready(const ipsec::ChildSa& sa) {
 
 // MTU and MSS follow from what was negotiated (AWS names no PMTUD, so nothing else would tell).
 void Tunnel::adopt_transform(const ipsec::ChildSa& sa) {
-  const auto mtu =
-      setup_.config.mtu.value_or(ipsec::tunnel_mtu(link_mtu_, !sa.remote.address.is_v4(), sa.udp_encap, sa.suite));
+  const auto fits = ipsec::tunnel_mtu(link_mtu_, !sa.remote.address.is_v4(), sa.udp_encap, sa.suite);
+  const bool inner_v6 = !setup_.config.customer_gateway_inside->address.is_v4();
+  const auto mtu = setup_.config.mtu.value_or(ipsec::at_least_every_links(fits, inner_v6));
   if (mtu == mtu_ || !interface_) return;
   mtu_ = mtu;
   if (const auto ok = equipment_.links.set_mtu(*interface_, mtu); !ok) complain(ok.error());
@@ -178,7 +181,9 @@ void Tunnel::path_changed() {
   const bool back = std::exchange(path_lost_, false);
   const IpAddress local = t.local_address.value_or(via->source);
   const bool another = std::exchange(path_, via->index) != via->index;
-  if (std::exchange(link_mtu_, via->mtu) != via->mtu && ike_->status().child) adopt_transform(*ike_->status().child);
+  const auto path_mtu_now = path_mtu(via->mtu);
+  if (std::exchange(link_mtu_, path_mtu_now) != path_mtu_now && ike_->status().child)
+    adopt_transform(*ike_->status().child);
   if (!back && !another && local == local_) return;
   local_ = local;
   step_ike(ipsec::PathChanged{.local = local, .local_id = local_identity(t, setup_.credentials.get(), local)});

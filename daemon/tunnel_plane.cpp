@@ -1,0 +1,76 @@
+// What a tunnel makes of its data plane's news, and of the way that its outer packets take.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/overload.hpp"
+#include "daemon/tunnel.hpp"
+
+namespace cgw {
+namespace {
+
+// What every host must take in one piece (RFC 791 3.2), and what every IPv6 path must carry (RFC 8200 5). A forged ICMP
+// message cannot push a tunnel below.
+constexpr std::uint32_t kLeastPathV4 = 576, kLeastPathV6 = 1280;
+
+}  // namespace
+
+void Tunnel::plane_event(const kernel::PlaneEvent& event) {
+  if (stopped_) return;
+  const auto visitor = Overload{
+      [&](const kernel::SaExpired& e) {
+        note(Level::Debug, fmt::format("data plane: SA {:08x} {}", e.spi.value(), e.hard ? "is over" : "ends soon"));
+        if (ike_) step_ike(ipsec::ChildExpiring{.spi = e.spi, .hard = e.hard});
+      },
+      [&](const kernel::SaLost& e) {
+        note(Level::Warning,
+             fmt::format("kernel: SA {:08x} was removed by somebody; negotiating another", e.spi.value()));
+        if (ike_) step_ike(ipsec::ChildExpiring{.spi = e.spi, .hard = false});
+      },
+      [&](const kernel::PeerMapped& e) {
+        note(Level::Info, "the peer's ESP comes from " + e.remote.to_string() + " now: a NAT has a new mapping");
+        peer_mapped(e);
+      },
+      [&](const kernel::PlaneNote& n) { note(n.note.level, n.note.text); },
+  };
+  std::visit(visitor, event);
+}
+
+// The kernel sends to the address it was told, not to the one that packets come from. A new port needs no new SA; a new
+// address does.
+void Tunnel::peer_mapped(const kernel::PeerMapped& m) {
+  const auto* status = ike();
+  if (status == nullptr || !status->child || status->child->spi_in != m.spi) return;
+  step_ike(ipsec::ChildExpiring{.spi = m.spi, .hard = false});
+}
+
+void Tunnel::choose_sa_settings() {
+  const config::Tunnel& t = setup_.config;
+  kernel::SaSettings s{.clear_df = t.df == config::Df::Clear, .offload = std::nullopt};
+  if (t.hw_offload) {
+    if (const auto via = equipment_.links.route_to(*t.vpn_gateway_outside)) s.offload = via->index;
+  }
+  const bool taken = equipment_.plane.set_sa_settings(setup_.if_id, s);
+  if (!taken && s != kernel::SaSettings{})
+    note(Level::Warning, "df and hw-offload are the kernel data plane's; this one has no such choice");
+}
+
+// ICMP "fragmentation needed" about our outer packets makes the kernel remember a smaller MTU for the peer, for
+// net.ipv4.route.mtu_expires (10 minutes); then it tries again, and so do we.
+void Tunnel::follow_path_mtu() {
+  if (!ike_ || !ike_->status().child) return;
+  const auto via = equipment_.links.route_to(*setup_.config.vpn_gateway_outside);
+  if (!via) return;
+  const std::uint32_t path = path_mtu(via->mtu);
+  if (path == link_mtu_) return;
+  note(Level::Info,
+       fmt::format("path MTU to {} is {}, was {}", setup_.config.vpn_gateway_outside->to_string(), path, link_mtu_));
+  link_mtu_ = path;
+  adopt_transform(*ike_->status().child);
+}
+
+std::uint32_t Tunnel::path_mtu(std::uint32_t reported) const {
+  return std::max(reported, setup_.config.vpn_gateway_outside->is_v4() ? kLeastPathV4 : kLeastPathV6);
+}
+
+}  // namespace cgw
