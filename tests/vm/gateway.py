@@ -9,6 +9,7 @@ sys.path.insert(0, os.path.join(HERE, "../netns"))
 
 from harness import Failure, check, explain, World  # noqa: E402
 from cgwlab import Lab, LabError, Options, faults, plan, stream  # noqa: E402
+from cgwlab.shell import wait_for  # noqa: E402
 
 SECONDS = 90   # an emulated processor is slow
 LIMIT = 1000   # packets of 1000 a second: the bench on real processors holds the half
@@ -19,7 +20,8 @@ def main(build):
     try:
         with Lab.create(Options(name="vm", esp="kernel")) as lab:
             world = World(lab, build, stream.build_tool(build))
-            for step in (tunnels, traffic, states, policies, nexthops, routes, failover, rekey, stop_and_start, purge):
+            for step in (tunnels, traffic, states, policies, nexthops, routes, failover, rekey, flushed, deleted, path_mtu,
+                         stop_and_start, purge):
                 try:
                     step(world)
                     passed += 1
@@ -112,6 +114,48 @@ def rekey(world):
     check(lost == 0, f"{lost} packets lost")
     count = world.lab.run("cgw", "ip", "xfrm", "state").count("proto esp")
     check(count == 4, f"{count} ESP SAs are left instead of 4")
+
+
+def flushed(world):
+    """ip xfrm policy flush and ip xfrm state flush are noticed, said and repaired within a second"""
+    with world.stream(rate=200) as packets:
+        for what, said in (("policy", "policies were gone or changed; put back"), ("state", "was removed by somebody")):
+            packets.report()
+            world.lab.run("cgw", "ip", "xfrm", what, "flush")
+            seen = packets.watch(4)
+            print(f"# {what} flush: {seen['lost']} packets lost, {seen['gap_ms']:.0f} ms", flush=True)
+            world.wait_log(said)
+            check(seen["gap_ms"] < 1000, f"{what} flush: nothing delivered for {seen['gap_ms']:.0f} ms")
+    world.gateway.wait_up(SECONDS)
+    wait_for("four SAs", lambda: world.lab.run("cgw", "ip", "xfrm", "state").count("proto esp") == 4, 20)
+
+
+def deleted(world):
+    """a deleted interface is made again, with its tunnel, while the other carries the traffic"""
+    with world.stream(rate=200) as packets:
+        packets.report()
+        world.lab.run("cgw", "ip", "link", "del", world.interface(1))
+        seen = packets.watch(3)
+        print(f"# interface deleted: {seen['lost']} packets lost, {seen['gap_ms']:.0f} ms", flush=True)
+        check(seen["gap_ms"] < 1000, f"nothing delivered for {seen['gap_ms']:.0f} ms")
+    world.wait_log("was deleted; making it again")
+    world.gateway.wait_up(SECONDS)
+
+
+def path_mtu(world):
+    """a narrow path beyond the first hop lowers the tunnel's MTU"""
+    faults.prefer(world.lab, 1)
+    world.gateway.wait_active(1, 60)
+    world.lab.run("net", "ip", "link", "set", "v1", "mtu", "1400")
+    big = ("ping", "-c", "3", "-i", "0.3", "-W", "1", "-M", "do", "-s", "1400", plan.VPC_HOST)
+    world.lab.run("lan", *big, check=False)
+    wait_for("tunnel 1 with an MTU of 1346", lambda: world.gateway.tunnels()[1]["mtu"] == 1346, 10)
+    link = world.lab.run("cgw", "ip", "link", "show", world.interface(1))
+    check("mtu 1346" in link, f"the interface has another MTU: {link}")
+    check("1306" in world.lab.run("cgw", "nft", "list", "ruleset"), "the MSS clamp is not 1306")
+    free = world.lab.run("lan", "ping", "-c", "5", "-i", "0.2", "-W", "1", "-M", "dont", "-s", "1400", plan.VPC_HOST, check=False)
+    check(" 5 received" in free, f"larger packets without DF are lost: {free}")
+    world.lab.run("net", "ip", "link", "set", "v1", "mtu", "1500")
 
 
 def kernel_state(world):
