@@ -10,7 +10,6 @@
 namespace cgw::kernel {
 
 using xfrm::Policy;
-using xfrm::SaInfo;
 
 std::vector<PlaneEvent> XfrmPlane::take_events() {
   std::vector<PlaneEvent> out;
