@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t kMinNonce = 16, kMaxNonce = 256;
 constexpr Seconds kRetryRekey{4}, kRetryRekeyMax{32};
 constexpr unsigned kMaxRefusals = 5;  // of a new Child SA, before the IKE SA goes
+constexpr unsigned kMaxGroupChanges = 2;
 // RFC 7296 2.25: "several minutes".
 constexpr Seconds kBusyTooLong{180};
 // What a peer rekeys and does not delete stays a while: the next may wait for that.
@@ -158,7 +159,9 @@ bool IkePeer::Impl::other_group(IkeSa& sa, const Request& r, const Notify& error
 }
 
 void IkePeer::Impl::create_child_refused(Context& cx, IkeSa& sa, const Request& r, const Notify& error) {
-  if (error.type == NotifyType::InvalidKePayload && other_group(sa, r, error)) return queue(cx, sa, r.task);
+  // At once, but not for ever: a peer may change its mind each time.
+  const bool learned = error.type == NotifyType::InvalidKePayload && other_group(sa, r, error);
+  if (learned && sa.refusals++ < kMaxGroupChanges) return queue(cx, sa, r.task);
   Child* child = sa.child_in(r.task.spi_in);
   if (error.type == NotifyType::TemporaryFailure) {
     // RFC 7296 2.25: "If a peer continues to receive TEMPORARY_FAILURE on the same IKE SA after several minutes, it

@@ -39,13 +39,14 @@ void IkePeer::Impl::start_reauthentication(Context& cx, IkeSa& old) {
   start_init(cx, sa);
 }
 
-// A new one is up: what was there before is deleted. What it sent with is left at once; the peer, who answered, leaves
+// A new one is up: what was there before it was begun is deleted; the peer may have begun one at the same time, and two
+// new ones side by side settle as ever. What it sent with is left at once; the peer, who answered, leaves
 // it when our DELETE comes.
 void IkePeer::Impl::reauthenticated(Context& cx, IkeSa& fresh) {
   if (!fresh.replaces || fresh.current() == nullptr) return;
   for (std::size_t i = 0; i < sas.size(); ++i) {
     IkeSa& old = *sas[i];
-    if (&old == &fresh || !old.usable()) continue;
+    if (&old == &fresh || !old.usable() || *old.established >= fresh.created) continue;
     note(cx, Level::Info, fmt::format("reauthenticated: IKE SA {:016x}_i is deleted", old.spi_i));
     old.doomed = true;
     old.tasks.clear();
