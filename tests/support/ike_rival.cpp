@@ -24,12 +24,6 @@ PeerConfig peer_config(IkeRival::Role role, const IkeSuite& suite) {
   return c;
 }
 
-Buffer id_body(const Identity& id) {
-  Buffer b{static_cast<std::uint8_t>(id.type), 0, 0, 0};
-  b.insert(b.end(), id.data.begin(), id.data.end());
-  return b;
-}
-
 Buffer octets_of(std::uint64_t v) {
   Buffer b;
   for (int shift = 56; shift >= 0; shift -= 8)
