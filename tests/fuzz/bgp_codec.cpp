@@ -88,7 +88,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     case 1: {
       const auto open = parse_open(body);
-      if (!open) answerable(open.error());
+      if (!open) answerable(open.error().notification);
       if (open) {
         require(open->hold_time == Seconds{0} || open->hold_time >= Seconds{3}, "a hold time is 0 or at least 3");
         require(open->router_id != RouterId{0}, "a BGP identifier is not 0");

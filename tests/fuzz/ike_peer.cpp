@@ -51,6 +51,11 @@ class DataPlane {
     printable(m.why);
   }
   void on(const Note& n) { printable(n.text); }
+  void on(const Trace& t) {
+    for (const auto& line : t.lines)
+      printable(line);
+  }
+  void on(const DecryptionKeys&) { require(false, "keys are told to nobody who did not ask"); }
   static void printable(const std::string& s) {
     require(std::ranges::all_of(s, [](char c) { return c >= 0x20 && c < 0x7f; }), "what is logged is printable");
     require(s.size() < 2000, "what is logged is short");
