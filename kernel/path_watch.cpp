@@ -19,8 +19,9 @@ namespace {
 
 constexpr int kMessagesPerTake = 256;
 
-// Our own routes say nothing about the way to a peer. Of all else the header is enough. The filter loads in network
-// order what netlink writes in host order.
+// Our own routes say nothing about the way to a peer. All else passes whole: a multicast message that one socket's
+// filter cuts is cut for the sockets after it, anybody's. The filter loads in network order what netlink writes in host
+// order.
 bool filter_own_routes(int fd) {
   const auto type = [](int t) -> std::uint32_t { return htons(static_cast<std::uint16_t>(t)); };
   constexpr std::uint16_t kEqual = BPF_JMP | BPF_JEQ | BPF_K;
@@ -30,7 +31,7 @@ bool filter_own_routes(int fd) {
       BPF_JUMP(kEqual, type(RTM_DELROUTE), 0, 2),
       BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 16 + offsetof(rtmsg, rtm_protocol)),
       BPF_JUMP(kEqual, kRouteProtocol, 1, 0),
-      BPF_STMT(BPF_RET | BPF_K, 16),
+      BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
       BPF_STMT(BPF_RET | BPF_K, 0),
   }};
   const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
