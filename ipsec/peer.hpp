@@ -102,9 +102,8 @@ struct Debug {
   bool messages = false, keys = false;
 };
 struct Tick {};
-using Event =
-    std::variant<Start, Stop, Received, Reestablish, EspSeen, ChildExpiring, WallClock, Renew, Suspect, PathChanged,
-                 Debug, Tick>;
+using Event = std::variant<Start, Stop, Received, Reestablish, EspSeen, ChildExpiring, WallClock, Renew, Suspect,
+                           PathChanged, Debug, Tick>;
 
 // ---- actions, to be carried out in this order
 struct SendDatagram {

@@ -12,8 +12,8 @@ namespace cgw::ipsec {
 
 // The state machine behind IkePeer. One file an exchange: sa_init.cpp, auth.cpp, create_child_sa.cpp with
 // rekey_child.cpp and rekey_ike.cpp, informational.cpp; auth_check.cpp proves who both are; liveness.cpp doubts and
-// follows addresses; child.cpp installs and removes Child SAs; reauthentication.cpp makes both anew; requests.cpp sends,
-// retransmits and dispatches; peer.cpp is the rest.
+// follows addresses; child.cpp installs and removes Child SAs; reauthentication.cpp makes both anew; requests.cpp
+// sends, retransmits and dispatches; peer.cpp is the rest.
 struct IkePeer::Impl {
   struct Context {
     TimePoint now;

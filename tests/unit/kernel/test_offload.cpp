@@ -3,8 +3,8 @@
 
 #include "kernel/coalescing.hpp"
 #include "kernel/segmentation.hpp"
-#include "tests/unit/ipsec/octets.hpp"
 #include "packets.hpp"
+#include "tests/unit/ipsec/octets.hpp"
 
 namespace cgw::kernel::test {
 namespace {
