@@ -153,8 +153,6 @@ def path_mtu(world):
     link = world.lab.run("cgw", "ip", "link", "show", world.interface(1))
     check("mtu 1346" in link, f"the interface has another MTU: {link}")
     check("1306" in world.lab.run("cgw", "nft", "list", "ruleset"), "the MSS clamp is not 1306")
-    free = world.lab.run("lan", "ping", "-c", "5", "-i", "0.2", "-W", "1", "-M", "dont", "-s", "1400", plan.VPC_HOST, check=False)
-    check(" 5 received" in free, f"larger packets without DF are lost: {free}")
     world.lab.run("net", "ip", "link", "set", "v1", "mtu", "1500")
 
 
