@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -32,17 +33,36 @@ struct UnknownAttribute {
   auto operator<=>(const UnknownAttribute&) const = default;
 };
 
-// The path attributes of one UPDATE, shared by all its prefixes.
+// RFC 1997, host order: the AS in the high half. RFC 4360: the eight octets as one number. RFC 8092.
+using Community = std::uint32_t;
+using ExtendedCommunity = std::uint64_t;
+using LargeCommunity = std::array<std::uint32_t, 3>;
+
+// A route within an UPDATE: with add-path (RFC 7911) a prefix may have several, told apart by path_id, else 0.
+struct Nlri {
+  Prefix prefix;
+  std::uint32_t path_id = 0;
+  auto operator<=>(const Nlri&) const = default;
+};
+
+// The path attributes of one UPDATE, shared by all its routes. The working form, which parsing yields and policy
+// changes; tables keep them interned.
 struct PathAttributes {
   Origin origin = Origin::Igp;
   std::vector<AsPathSegment> as_path;
   IpAddress next_hop;
+  std::optional<IpAddress> link_local_next_hop;  // RFC 2545 3, beside a global one
   std::optional<std::uint32_t> med;
   std::optional<std::uint32_t> local_pref;
   bool atomic_aggregate = false;
   std::optional<std::pair<Asn, IpAddress>> aggregator;
-  std::vector<std::uint32_t> communities;
-  std::vector<UnknownAttribute> unknown;
+  std::vector<Community> communities;
+  std::vector<ExtendedCommunity> extended_communities;
+  std::vector<LargeCommunity> large_communities;
+  std::optional<RouterId> originator_id;    // RFC 4456, iBGP only
+  std::vector<std::uint32_t> cluster_list;  // RFC 4456, nearest first
+  std::optional<Asn> only_to_customer;      // RFC 9234 5
+  std::vector<UnknownAttribute> unknown;    // by type
 
   // RFC 4271 9.1.2.2: a set counts as one; confederation segments as none (RFC 5065 5.3).
   std::uint32_t as_path_length() const;
