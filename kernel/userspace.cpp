@@ -62,8 +62,8 @@ KernelError refused(std::string what) {
   return {errno, std::move(what), {}};
 }
 
-// ESP in UDP in this process. The control thread changes its own tables and publishes copies; the receiver and
-// the senders each see a whole table, old or new, and own the state of the SAs' crypto.
+// ESP in UDP in this process. The control thread changes its own tables and hands each change to the packet threads
+// that it concerns, whose tables are their own, as is the state of the SAs' crypto.
 class UserspacePlane final : public DataPlane {
  public:
   UserspacePlane(std::vector<EspSocket> sockets, userspace::Options options, RequestSocket route, Descriptors fds);
@@ -84,9 +84,13 @@ class UserspacePlane final : public DataPlane {
   std::vector<PlaneEvent> take_events() override;
 
  private:
-  void publish();
-  void wake() const;
-  bool spi_taken(IfId id, Spi spi) const;
+  Sender& sender_of(IfId id) { return *senders_[id.value() % senders_.size()]; }
+  void tell_receiver(userspace::Row row, bool now = false);
+  void tell_sender(IfId id, bool now = false);
+  void tell_interface(IfId id);
+  void blame(const Tunnel& t, bool gone);
+  Tunnel& tunnel(IfId id);
+  void forget_inbound(Spi spi);
   const EspSocket* socket_for(const ChildSa& sa) const;
 
   userspace::Options options_;
@@ -94,8 +98,8 @@ class UserspacePlane final : public DataPlane {
   Descriptors fds_;
   std::vector<EspSocket> sockets_;
   std::map<IfId, Tunnel> tunnels_;
+  std::map<Spi, IfId> spis_;  // inbound
   userspace::OutboundSas outbound_;
-  userspace::Published published_;
   userspace::News news_;
   userspace::Receiver receiver_;
   std::vector<std::unique_ptr<Sender>> senders_;
@@ -126,39 +130,53 @@ UserspacePlane::UserspacePlane(std::vector<EspSocket> sockets, userspace::Option
       fds_(std::move(fds)),
       sockets_(std::move(sockets)),
       outbound_(options.crypto),
-      receiver_(sockets_, fds_.relay_ours.get(), fds_.wake_receiver.get(), published_, news_) {
+      receiver_(sockets_, fds_.relay_ours.get(), fds_.wake_receiver.get(), news_) {
   for (std::uint32_t i = 0; i < sender_count(); ++i) {
     UniqueFd wake(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)), epoll(epoll_create1(EPOLL_CLOEXEC));
     if (wake.get() < 0 || epoll.get() < 0) throw std::system_error(errno, std::generic_category(), "eventfd, epoll");
-    senders_.push_back(
-        std::make_unique<Sender>(std::move(wake), std::move(epoll), published_, news_, i, sender_count()));
+    senders_.push_back(std::make_unique<Sender>(std::move(wake), std::move(epoll), news_));
   }
   threads_.push_back(start_thread("cgwd-esp-in", receiver_));
   for (const auto& s : senders_)
     threads_.push_back(start_thread("cgwd-esp-out", *s));
 }
 
-void UserspacePlane::wake() const {
-  userspace::wake_up(fds_.wake_receiver.get());
-  for (const auto& s : senders_)
-    userspace::wake_up(s->wake_fd());
+// now: what is replaced (a TUN, keys) is let go of at once, not with the next packet.
+void UserspacePlane::tell_receiver(userspace::Row row, bool now) {
+  if (receiver_.inbox().post(std::move(row)) || now) userspace::wake_up(fds_.wake_receiver.get());
 }
 
-void UserspacePlane::publish() {
-  auto table = std::make_shared<userspace::Table>();
-  for (const auto& [id, t] : tunnels_) {
-    table->tunnels[id.value()] = {t.tun, t.counters, t.out};
-    for (const auto& [spi, sa] : t.in)
-      table->inbound[spi.value()] = sa.sa;
-    if (t.out) table->peers[t.out->remote.address] = t.counters;
-  }
-  published_.publish(std::move(table));
-  wake();
+void UserspacePlane::tell_sender(IfId id, bool now) {
+  userspace::TunnelRow row{.id = id.value(), .entry = std::nullopt};
+  if (const auto t = tunnels_.find(id); t != tunnels_.end())
+    row.entry = userspace::TunnelEntry{.tun = t->second.tun, .counters = t->second.counters, .out = t->second.out};
+  Sender& sender = sender_of(id);
+  if (sender.inbox().post(std::move(row)) || now) userspace::wake_up(sender.wake_fd());
+}
+
+// The tunnel's TUN is another, or gone.
+void UserspacePlane::tell_interface(IfId id) {
+  userspace::TunnelRow row{.id = id.value(), .entry = std::nullopt};
+  if (const auto t = tunnels_.find(id); t != tunnels_.end())
+    row.entry = userspace::TunnelEntry{.tun = t->second.tun, .counters = t->second.counters, .out = nullptr};
+  tell_receiver(std::move(row), true);
+  tell_sender(id, true);
+}
+
+// Packets of unknown SPIs from the address that the tunnel sends to are counted as the tunnel's, or no longer.
+void UserspacePlane::blame(const Tunnel& t, bool gone) {
+  if (t.out) tell_receiver(userspace::PeerRow{.address = t.out->remote.address, .counters = t.counters, .gone = gone});
+}
+
+Tunnel& UserspacePlane::tunnel(IfId id) {
+  const auto [at, added] = tunnels_.try_emplace(id);
+  if (added) tell_interface(id);
+  return at->second;
 }
 
 KernelResult<IfIndex> UserspacePlane::ensure_interface(const std::string& name, IfId id) {
   CGW_TRY(const auto found, find_link(route_, name));
-  Tunnel& t = tunnels_[id];
+  Tunnel& t = tunnel(id);
   if (t.tun && found && found->index == t.tun->index()) return found->index;
   t.tun.reset();
   if (found && found->kind != "tun") {
@@ -171,7 +189,7 @@ KernelResult<IfIndex> UserspacePlane::ensure_interface(const std::string& name, 
   const IfIndex index = tun.index();
   if (auto marked = mark_link(route_, index, id); !marked) return fail(std::move(marked).error());
   t.tun = std::make_shared<const Tun>(std::move(tun));
-  publish();
+  tell_interface(id);
   return index;
 }
 
@@ -179,16 +197,20 @@ KernelResult<void> UserspacePlane::remove_interface(const std::string& name, IfI
   if (const auto gone = tunnels_.find(id); gone != tunnels_.end()) {
     for (const auto& [spis, out] : gone->second.outbound)
       outbound_.retire(spis.first, spis.second);
+    for (const auto& [spi, in] : gone->second.in)
+      forget_inbound(spi);
+    blame(gone->second, true);
     tunnels_.erase(gone);
+    tell_interface(id);
   }
-  publish();
   CGW_TRY(const auto found, find_link(route_, name));
   if (!found || found->kind != "tun" || found->alias != tunnel_mark(id)) return {};
   return remove_link(route_, found->index, name);
 }
 
-bool UserspacePlane::spi_taken(IfId id, Spi spi) const {
-  return std::ranges::any_of(tunnels_, [&](const auto& t) { return t.first != id && t.second.in.contains(spi); });
+void UserspacePlane::forget_inbound(Spi spi) {
+  spis_.erase(spi);
+  tell_receiver(userspace::InboundRow{.spi = spi.value(), .sa = nullptr}, true);
 }
 
 Clock::time_point expiry(const ChildSa& sa) {
@@ -203,17 +225,20 @@ KernelResult<void> UserspacePlane::install_inbound(IfId id, const ChildSa& sa) t
   const auto taken = [&](const char* by) {
     return fail(KernelError{EEXIST, fmt::format("inbound SA {:08x}", sa.spi_in.value()), by});
   };
-  if (spi_taken(id, sa.spi_in)) return taken("another tunnel has this SPI");
-  Tunnel& t = tunnels_[id];
+  if (const auto owner = spis_.find(sa.spi_in); owner != spis_.end() && owner->second != id)
+    return taken("another tunnel has this SPI");
+  Tunnel& t = tunnel(id);
   const userspace::KeyDigest keys = userspace::digest_of(sa.in);
   if (const auto found = t.in.find(sa.spi_in); found != t.in.end()) {
     if (found->second.sa->keys != keys) return taken("another SA has this SPI");
     return {};
   }
-  t.in[sa.spi_in].sa = std::make_shared<userspace::Inbound>(
+  auto inbound = std::make_shared<userspace::Inbound>(
       id, keys, ipsec::EspOpener(sa.suite, sa.in, sa.replay_window, options_.crypto),
       InnerCheck(sa.remote_ts, sa.local_ts), sa.remote, expiry(sa));
-  publish();
+  t.in[sa.spi_in].sa = inbound;
+  spis_.emplace(sa.spi_in, id);
+  tell_receiver(userspace::InboundRow{.spi = sa.spi_in.value(), .sa = std::move(inbound)});
   return {};
 } catch (const std::exception& e) {
   return fail(no_cipher(e));
@@ -231,8 +256,9 @@ KernelResult<void> UserspacePlane::use_outbound(IfId id, const ChildSa& sa) try 
     return fail(KernelError{EAFNOSUPPORT, fmt::format("outbound SA {:08x}", sa.spi_out.value()),
                             "the userspace data plane sends ESP in UDP only, and this family has no UDP port 4500"});
   CGW_TRY(auto sealing, outbound_.take(sa));
-  Tunnel& t = tunnels_[id];
+  Tunnel& t = tunnel(id);
   const bool moved = t.out && t.out->sealing == sealing;
+  if (t.out && t.out->remote.address != sa.remote.address) blame(t, true);
   t.outbound[{sa.spi_in, sa.spi_out}].sealing = sealing;
   t.out =
       std::make_shared<const userspace::Outbound>(userspace::Outbound{.spi_in = sa.spi_in,
@@ -243,7 +269,8 @@ KernelResult<void> UserspacePlane::use_outbound(IfId id, const ChildSa& sa) try 
                                                                       .local = sa.local,
                                                                       .remote = sa.remote,
                                                                       .expires = moved ? t.out->expires : expiry(sa)});
-  publish();
+  blame(t, false);
+  tell_sender(id);
   return {};
 } catch (const std::exception& e) {
   return fail(no_cipher(e));
@@ -253,10 +280,13 @@ KernelResult<void> UserspacePlane::remove_child(IfId id, Spi spi_in, Spi spi_out
   const auto found = tunnels_.find(id);
   if (found == tunnels_.end()) return {};
   Tunnel& t = found->second;
-  t.in.erase(spi_in);
+  if (t.in.erase(spi_in) > 0) forget_inbound(spi_in);
   if (t.outbound.erase({spi_in, spi_out}) > 0) outbound_.retire(spi_in, spi_out);
-  if (t.out && t.out->spi_in == spi_in && t.out->spi == spi_out) t.out.reset();
-  publish();
+  if (t.out && t.out->spi_in == spi_in && t.out->spi == spi_out) {
+    blame(t, true);
+    t.out.reset();
+  }
+  tell_sender(id, true);
   return {};
 }
 

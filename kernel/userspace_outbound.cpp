@@ -28,20 +28,23 @@ KernelResult<std::shared_ptr<Sealing>> OutboundSas::take(const ipsec::ChildSa& s
     if (found->second.keys != keys) return refuse("another SA has these SPIs");
     return found->second.sealing;
   }
-  if (std::ranges::any_of(living_, [&](const auto& l) { return l.second.keys == keys; }))
-    return refuse("another SA has these keys");
-  if (std::ranges::find(retired_, keys) != retired_.end()) return refuse("it was removed: its keys are used up");
+  if (const auto used = used_.find(keys); used != used_.end())
+    return refuse(used->second ? "it was removed: its keys are used up" : "another SA has these keys");
   auto sealing = std::make_shared<Sealing>(ipsec::EspSealer(sa.suite, sa.spi_out, sa.out, crypto_));
   living_.emplace(std::pair{sa.spi_in, sa.spi_out}, Living{keys, sealing});
+  used_.emplace(keys, false);
   return sealing;
 }
 
 void OutboundSas::retire(ipsec::Spi in, ipsec::Spi out) {
   const auto found = living_.find({in, out});
   if (found == living_.end()) return;
+  used_[found->second.keys] = true;
   retired_.push_back(found->second.keys);
   living_.erase(found);
-  if (retired_.size() > kRemembered) retired_.pop_front();
+  if (retired_.size() <= kRemembered) return;
+  used_.erase(retired_.front());
+  retired_.pop_front();
 }
 
 }  // namespace cgw::kernel::userspace

@@ -32,7 +32,8 @@ class OutboundSas {
   };
   ipsec::EspCrypto crypto_;
   std::map<std::pair<ipsec::Spi, ipsec::Spi>, Living> living_;  // by SPI in and out
-  std::deque<KeyDigest> retired_;
+  std::map<KeyDigest, bool> used_;                              // true: retired
+  std::deque<KeyDigest> retired_;                               // oldest first
 };
 
 }  // namespace cgw::kernel::userspace

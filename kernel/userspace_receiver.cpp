@@ -38,7 +38,10 @@ void Receiver::run(const std::stop_token& stop) {
   ready.push_back({wake_, POLLIN, 0});
   while (!stop.stop_requested()) {
     if (poll(ready.data(), ready.size(), -1) < 0) continue;
-    if (ready.back().revents != 0) clear_wake(wake_);
+    if (ready.back().revents != 0) {
+      clear_wake(wake_);
+      refresh();
+    }
     for (std::size_t i = 0; i < sockets_.size(); ++i) {
       // Without poll() in between as long as there is something, but never long enough to miss the rest.
       for (int k = 0; k < kBatches && ready[i].revents != 0; ++k) {
@@ -48,9 +51,16 @@ void Receiver::run(const std::stop_token& stop) {
   }
 }
 
+void Receiver::refresh() {
+  if (!inbox_.take(rows_)) return;
+  for (auto& row : rows_)
+    table_.put(std::move(row));
+  rows_.clear();
+}
+
 // One batch; false: there was nothing.
 bool Receiver::drain(const EspSocket& socket) {
-  published_.refresh(table_, version_);
+  refresh();
   const std::size_t n = batch_.receive(socket);
   now_ = Clock::now();
   for (std::size_t i = 0; i < n; ++i) {
@@ -87,14 +97,14 @@ void Receiver::relay_ike(const Received& r, Bytes message) {
 
 void Receiver::open_esp(const Received& r, std::span<std::uint8_t> packet) {
   Reader reader(packet);
-  const auto sa = table_->inbound.find(reader.u32());
-  if (sa == table_->inbound.end()) {
-    const auto peer = table_->peers.find(r.from.address);
-    if (peer != table_->peers.end()) peer->second->drop(Drop::UnknownSpi);
+  const auto sa = table_.inbound.find(reader.u32());
+  if (sa == table_.inbound.end()) {
+    const auto peer = table_.peers.find(r.from.address);
+    if (peer != table_.peers.end()) peer->second->drop(Drop::UnknownSpi);
     return;
   }
-  const auto tunnel = table_->tunnels.find(sa->second->id.value());
-  if (tunnel == table_->tunnels.end()) return;
+  const auto tunnel = table_.tunnels.find(sa->second->id.value());
+  if (tunnel == table_.tunnels.end()) return;
   if (r.truncated) return tunnel->second.counters->drop(Drop::TooBig);
   deliver(sa->first, *sa->second, tunnel->second, r, packet);
 }

@@ -12,18 +12,19 @@ namespace cgw::kernel::userspace {
 // The thread that reads UDP port 4500: ESP goes through its SA to the tunnel's TUN, IKE to the relay.
 class Receiver {
  public:
-  // wake: an eventfd that becomes readable when there is a new table or the thread shall stop.
-  Receiver(std::vector<EspSocket> sockets, int relay, int wake, const Published& published, News& news)
+  // wake: an eventfd that becomes readable when there are rows to take or the thread shall stop.
+  Receiver(std::vector<EspSocket> sockets, int relay, int wake, News& news)
       : sockets_(std::move(sockets)),
         relay_(relay),
         wake_(wake),
-        published_(published),
         news_(news) {}
 
   void run(const std::stop_token& stop);
+  Inbox& inbox() { return inbox_; }
 
  private:
   using Received = ReceiveBatch::Received;
+  void refresh();
   bool drain(const EspSocket& socket);
   void take(const Received& r, std::span<std::uint8_t> datagram);
   void relay_ike(const Received& r, Bytes message);
@@ -35,14 +36,14 @@ class Receiver {
 
   std::vector<EspSocket> sockets_;
   int relay_, wake_;
-  const Published& published_;
   News& news_;
-  std::shared_ptr<const Table> table_;
-  std::uint64_t version_ = 0;
+  Inbox inbox_;
+  std::vector<Row> rows_;
+  Table table_;
   Clock::time_point now_{};
   ReceiveBatch batch_;
   Coalescer coalescer_;
-  const TunnelEntry* coalescing_ = nullptr;  // whose packets are in hand; within one batch, so of one table
+  const TunnelEntry* coalescing_ = nullptr;  // whose packets are in hand; within one batch, in which the table stays
 };
 
 // An eventfd made readable, and emptied again.

@@ -15,14 +15,10 @@ constexpr std::size_t kReads = 128;  // from one TUN; then the other tunnels hav
 
 }  // namespace
 
-Sender::Sender(UniqueFd wake, UniqueFd epoll, const Published& published, News& news, std::uint32_t share,
-               std::uint32_t shares)
+Sender::Sender(UniqueFd wake, UniqueFd epoll, News& news)
     : wake_(std::move(wake)),
       epoll_(std::move(epoll)),
-      published_(published),
-      news_(news),
-      share_(share),
-      shares_(shares) {
+      news_(news) {
   epoll_event e{.events = EPOLLIN, .data = {.u32 = kWake}};
   epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &e);
 }
@@ -34,9 +30,7 @@ void Sender::run(const std::stop_token& stop) {
     const int n = epoll_wait(epoll_.get(), ready.data(), static_cast<int>(ready.size()), -1);
     for (int i = 0; i < n && !stop.stop_requested(); ++i) {
       const std::uint32_t id = ready[static_cast<std::size_t>(i)].data.u32;
-      const auto before = version_;
-      published_.refresh(table_, version_);
-      if (before != version_) watch_tuns();
+      refresh();
       if (id == kWake) {
         clear_wake(wake_.get());
       } else {
@@ -47,37 +41,42 @@ void Sender::run(const std::stop_token& stop) {
   }
 }
 
-void Sender::watch_tuns() {
-  std::vector<std::uint32_t> stale;
-  for (const auto& [id, tun] : watched_) {
-    const auto tunnel = table_->tunnels.find(id);
-    if (tunnel == table_->tunnels.end() || tunnel->second.tun != tun) stale.push_back(id);
+void Sender::refresh() {
+  if (!inbox_.take(rows_)) return;
+  for (auto& row : rows_) {
+    const auto* const tunnel = std::get_if<TunnelRow>(&row);
+    const auto id = tunnel != nullptr ? std::optional(tunnel->id) : std::nullopt;
+    table_.put(std::move(row));
+    if (id) watch(*id);
   }
-  for (const auto id : stale) {
-    forget(id);
-    watched_.erase(id);
-  }
-  for (const auto& [id, tunnel] : table_->tunnels) {
-    if (id % shares_ != share_ || !tunnel.tun || watched_.contains(id)) continue;
-    epoll_event e{.events = EPOLLIN, .data = {.u32 = id}};
-    epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, tunnel.tun->fd(), &e);
-    watched_.emplace(id, tunnel.tun);
-  }
+  rows_.clear();
 }
 
-void Sender::forget(std::uint32_t id) {
-  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, watched_.at(id)->fd(), nullptr);
+// The tunnel's TUN, if it has one, is in the epoll set, and no other for it.
+void Sender::watch(std::uint32_t id) {
+  const auto tunnel = table_.tunnels.find(id);
+  const auto tun = tunnel != table_.tunnels.end() ? tunnel->second.tun : nullptr;
+  const auto watched = watched_.find(id);
+  if (watched != watched_.end() && watched->second == tun) return;
+  if (watched != watched_.end()) {
+    epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, watched->second->fd(), nullptr);
+    watched_.erase(watched);
+  }
+  if (!tun) return;
+  epoll_event e{.events = EPOLLIN, .data = {.u32 = id}};
+  epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, tun->fd(), &e);
+  watched_.emplace(id, tun);
 }
 
 void Sender::serve(std::uint32_t id) {
   const auto watched = watched_.find(id);
-  const auto tunnel = table_->tunnels.find(id);
-  if (watched == watched_.end() || tunnel == table_->tunnels.end()) return;
+  const auto tunnel = table_.tunnels.find(id);
+  if (watched == watched_.end() || tunnel == table_.tunnels.end()) return;
   for (std::size_t i = 0; i < kReads; ++i) {
     VnetHeader header;
     const auto size = watched->second->read(header, read_);
     if (!size) {
-      forget(id);
+      epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, watched->second->fd(), nullptr);
       break;
     }
     if (*size == 0) break;

@@ -14,27 +14,27 @@ namespace cgw::kernel::userspace {
 // tunnel has one sender: its SA's sequence numbers, and its packets' order, are that thread's.
 class Sender {
  public:
-  // wake: see Receiver. The tunnels whose if_id is `share` modulo `shares` are this one's.
-  Sender(UniqueFd wake, UniqueFd epoll, const Published& published, News& news, std::uint32_t share,
-         std::uint32_t shares);
+  // wake: see Receiver.
+  Sender(UniqueFd wake, UniqueFd epoll, News& news);
 
   void run(const std::stop_token& stop);
   int wake_fd() const { return wake_.get(); }
+  // For the tunnels that are this one's.
+  Inbox& inbox() { return inbox_; }
 
  private:
-  void watch_tuns();
-  void forget(std::uint32_t id);
+  void refresh();
+  void watch(std::uint32_t id);
   void serve(std::uint32_t id);
   void take(const TunnelEntry& tunnel, Segments& segments);
   void seal(const TunnelEntry& tunnel, Segments& segments);
   void send(Counters& counters);
 
   UniqueFd wake_, epoll_;
-  const Published& published_;
   News& news_;
-  std::uint32_t share_, shares_;
-  std::shared_ptr<const Table> table_;
-  std::uint64_t version_ = 0;
+  Inbox inbox_;
+  std::vector<Row> rows_;
+  Table table_;
   Clock::time_point now_{};
   // Tuns in the epoll set. One whose interface is gone stays here, out of the set, until it is replaced.
   std::map<std::uint32_t, std::shared_ptr<const Tun>> watched_;

@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include "base/overload.hpp"
+
 namespace cgw::kernel::userspace {
 
 std::string_view to_string(Drop d) {
@@ -109,24 +111,46 @@ bool Inbound::wears() {
   return opener.nearly_used_up() && wear.exchange(Wear::Nearly, std::memory_order_relaxed) == Wear::Fresh;
 }
 
-void Published::publish(std::shared_ptr<const Table> table) {
-  {
-    const std::lock_guard lock(mutex_);
-    table_.swap(table);
-  }
-  version_.fetch_add(1, std::memory_order_release);
+void Table::put(Row row) {
+  const auto visitor = Overload{
+      [&](TunnelRow& t) {
+        if (t.entry) {
+          tunnels.insert_or_assign(t.id, std::move(*t.entry));
+        } else {
+          tunnels.erase(t.id);
+        }
+      },
+      [&](InboundRow& i) {
+        if (i.sa) {
+          inbound.insert_or_assign(i.spi, std::move(i.sa));
+        } else {
+          inbound.erase(i.spi);
+        }
+      },
+      [&](PeerRow& p) {
+        const auto [first, last] = peers.equal_range(p.address);
+        const auto known = std::find_if(first, last, [&](const auto& at) { return at.second == p.counters; });
+        if (p.gone && known != last) peers.erase(known);
+        if (!p.gone && known == last) peers.emplace(p.address, std::move(p.counters));
+      },
+  };
+  std::visit(visitor, row);
 }
 
-void Published::refresh(std::shared_ptr<const Table>& mine, std::uint64_t& seen) const {
-  const auto version = version_.load(std::memory_order_acquire);
-  if (version == seen) return;
-  std::shared_ptr<const Table> fresh;
-  {
-    const std::lock_guard lock(mutex_);
-    fresh = table_;
-  }
-  mine = std::move(fresh);
-  seen = version;
+bool Inbox::post(Row row) {
+  const std::lock_guard lock(mutex_);
+  waiting_.push_back(std::move(row));
+  any_.store(true, std::memory_order_release);
+  return waiting_.size() >= kMost;
+}
+
+bool Inbox::take(std::vector<Row>& out) {
+  if (!any_.load(std::memory_order_acquire)) return false;
+  out.clear();
+  const std::lock_guard lock(mutex_);
+  out.swap(waiting_);
+  any_.store(false, std::memory_order_release);
+  return true;
 }
 
 }  // namespace cgw::kernel::userspace

@@ -6,9 +6,11 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "base/ip.hpp"
@@ -18,8 +20,8 @@
 #include "kernel/tun.hpp"
 #include "kernel/userspace_socket.hpp"
 
-// What the control thread and the two packet threads of the userspace data plane share: tables that never
-// change once published, and counters.
+// What the control thread and the packet threads of the userspace data plane share: rows for their tables, and
+// counters.
 namespace cgw::kernel::userspace {
 
 // Why a packet went no further. The first six are ipsec::EspDrop, in its order.
@@ -142,24 +144,47 @@ struct TunnelEntry {
   std::shared_ptr<const Outbound> out;  // null: nothing may be sent
 };
 
+// A row that is new, another, or gone (without a value).
+struct TunnelRow {
+  std::uint32_t id;
+  std::optional<TunnelEntry> entry;
+};
+struct InboundRow {
+  std::uint32_t spi;
+  std::shared_ptr<Inbound> sa;
+};
+struct PeerRow {
+  IpAddress address;
+  std::shared_ptr<Counters> counters;
+  bool gone = false;
+};
+using Row = std::variant<TunnelRow, InboundRow, PeerRow>;
+
+// What one packet thread goes by; its own.
 struct Table {
   std::unordered_map<std::uint32_t, std::shared_ptr<Inbound>> inbound;  // by SPI
   std::unordered_map<std::uint32_t, TunnelEntry> tunnels;               // by if_id
-  std::map<IpAddress, std::shared_ptr<Counters>> peers;                 // whom to blame for an unknown SPI
+  std::multimap<IpAddress, std::shared_ptr<Counters>> peers;            // whom to blame for an unknown SPI
+
+  void put(Row row);
 };
 
-// Hands tables from the control thread to a packet thread. A reader asks before each batch; the lock is held
-// for the copy of a pointer, and only when something changed.
-class Published {
+// Hands rows from the control thread to one packet thread, which asks before each batch: a change costs the same
+// however many tunnels there are. The lock is held for a move, and taken by the packet thread only when something
+// changed.
+class Inbox {
  public:
-  void publish(std::shared_ptr<const Table> table);
-  // Replaces `mine` if there is a newer one.
-  void refresh(std::shared_ptr<const Table>& mine, std::uint64_t& seen) const;
+  static constexpr std::size_t kMost = 64;  // rows that may wait until the thread looks by itself
+
+  // True: the thread should be woken.
+  bool post(Row row);
+  // All that came, in order; in `out` until the next call. False: nothing.
+  bool take(std::vector<Row>& out);
 
  private:
-  mutable std::mutex mutex_;
-  std::shared_ptr<const Table> table_ = std::make_shared<Table>();
-  std::atomic<std::uint64_t> version_ = 1;
+  std::mutex mutex_;
+  std::vector<Row> waiting_;
+  std::atomic<bool> any_ = false;
 };
 
 }  // namespace cgw::kernel::userspace

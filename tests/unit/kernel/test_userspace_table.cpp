@@ -49,24 +49,57 @@ TEST_SUITE("kernel/userspace_table") {
       CHECK(!all.allows(Bytes(whole).first(n)));
   }
 
-  TEST_CASE("a reader takes a new table once and keeps the old one alive until then") {
-    Published published;
-    std::shared_ptr<const Table> mine;
-    std::uint64_t seen = 0;
-    published.refresh(mine, seen);
-    REQUIRE(mine);
-    CHECK(mine->tunnels.empty());
-    auto next = std::make_shared<Table>();
-    next->tunnels[7] = {};
-    const std::weak_ptr<Table> watch = next;
-    published.publish(std::move(next));
-    CHECK(mine->tunnels.empty());
-    published.refresh(mine, seen);
-    CHECK(mine->tunnels.contains(7));
-    published.publish(std::make_shared<Table>());
-    CHECK(!watch.expired());
-    published.refresh(mine, seen);
-    CHECK(watch.expired());
+  TEST_CASE("rows come to a packet thread once, in order, and what it replaces is let go of then") {
+    Inbox inbox;
+    Table table;
+    std::vector<Row> rows;
+    CHECK(!inbox.take(rows));
+    const auto counters = std::make_shared<Counters>();
+    inbox.post(TunnelRow{.id = 7, .entry = TunnelEntry{.tun = nullptr, .counters = counters, .out = nullptr}});
+    inbox.post(TunnelRow{.id = 8, .entry = TunnelEntry{}});
+    inbox.post(TunnelRow{.id = 8, .entry = std::nullopt});
+    REQUIRE(inbox.take(rows));
+    for (auto& row : rows)
+      table.put(std::move(row));
+    CHECK(!inbox.take(rows));
+    CHECK(table.tunnels.contains(7));
+    CHECK(!table.tunnels.contains(8));
+    rows.clear();
+    CHECK(counters.use_count() == 2);
+    inbox.post(TunnelRow{.id = 7, .entry = TunnelEntry{}});
+    CHECK(counters.use_count() == 2);
+    REQUIRE(inbox.take(rows));
+    table.put(std::move(rows.at(0)));
+    CHECK(counters.use_count() == 1);
+  }
+
+  TEST_CASE("a thread that sleeps is woken before many rows wait for it") {
+    Inbox inbox;
+    std::vector<Row> rows;
+    for (std::size_t i = 1; i < Inbox::kMost; ++i)
+      CHECK(!inbox.post(InboundRow{.spi = 1, .sa = nullptr}));
+    CHECK(inbox.post(InboundRow{.spi = 1, .sa = nullptr}));
+    REQUIRE(inbox.take(rows));
+    CHECK(rows.size() == Inbox::kMost);
+    CHECK(!inbox.post(InboundRow{.spi = 1, .sa = nullptr}));
+  }
+
+  TEST_CASE("two tunnels with one peer are both to blame for it, until each is gone") {
+    Table table;
+    const auto one = std::make_shared<Counters>(), two = std::make_shared<Counters>();
+    const auto put = [&](const auto& counters, bool gone) {
+      table.put(PeerRow{.address = ip("192.0.2.1"), .counters = counters, .gone = gone});
+    };
+    put(one, false);
+    put(one, false);
+    put(two, false);
+    CHECK(table.peers.size() == 2);
+    put(one, true);
+    REQUIRE(table.peers.size() == 1);
+    CHECK(table.peers.begin()->second == two);
+    put(one, true);
+    put(two, true);
+    CHECK(table.peers.empty());
   }
 
   TEST_CASE("each reason of the ESP transform has its own counter, and each counter its own name") {
