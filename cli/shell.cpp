@@ -57,14 +57,19 @@ int Shell::run(std::string_view line) {
     list();
     return kOk;
   }
-  if (request == "debug ike") {
-    const auto tree = ask(run_dir_, m->negated ? "no " + request : request);
-    if (!tree) return complain(tree.error().text, tree.error().status);
-    if (const auto said = text(*tree, "text"); !said.empty()) fmt::print("{}\n", said);
-    return kOk;
-  }
+  if (request == "rekey vpn")
+    return order(fmt::format("rekey vpn {} tunnel {} {}", m->args[0], m->args[1], m->args[2]));
+  if (request == "debug ike") return order(m->negated ? "no " + request : request);
   if (!request.starts_with("show")) return kOk;  // enable, disable, terminal length: nothing to do
   return show(request, !m->args.empty() && m->args.back() == "json");
+}
+
+// Something that the daemon is to do.
+int Shell::order(const std::string& request) const {
+  const auto tree = ask(run_dir_, request);
+  if (!tree) return complain(tree.error().text, tree.error().status);
+  if (const auto said = text(*tree, "text"); !said.empty()) fmt::print("{}\n", said);
+  return kOk;
 }
 
 int Shell::show(const std::string& request, bool json) {

@@ -22,6 +22,7 @@ class Shell {
 
  private:
   int show(const std::string& request, bool json);
+  int order(const std::string& request) const;
   int refuse(std::string_view line, const config::NoMatch& why);
   int complain(std::string_view text, int status) const;
   void list() const;

@@ -48,6 +48,12 @@ constexpr Command kExec[] = {
      .request = "debug ike",
      .negatable = true},
     {.mode = Mode::Exec,
+     .pattern = "rekey vpn WORD tunnel (1-64) {ike|esp|authentication}",
+     .help =
+         "Make new keys now\nA VPN connection's\nIts id\nOne tunnel\nNumber\nThe IKE SA's, the Child SA's, or all of "
+         "it anew, beginning with who both sides are",
+     .request = "rekey vpn"},
+    {.mode = Mode::Exec,
      .pattern = "import aws LINE...",
      .help = "Make a configuration from a file\nAWS's customer gateway configuration (XML)\nFILE [local-network "
              "A.B.C.D/M] [vpc-cidr A.B.C.D/M] [certificate FILE] [private-key FILE] [ca-certificate FILE] [--output "

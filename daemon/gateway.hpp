@@ -35,6 +35,7 @@ class Gateway {
   void start();
   void stop();
   void debug_ike(bool on);
+  Result<void, std::string> rekey(std::string_view connection, unsigned number, ipsec::Renew::What what);
 
   // Read-only, for the state tree.
   const config::Config& config() const { return loaded_.config; }

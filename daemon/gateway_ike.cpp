@@ -35,6 +35,16 @@ void Gateway::debug_ike(bool on) {
   note(Level::Info, on ? "debug ike: every IKE message is logged from here on" : "debug ike: off");
 }
 
+Result<void, std::string> Gateway::rekey(std::string_view connection, unsigned number, ipsec::Renew::What what) {
+  for (const auto& t : tunnels_) {
+    const TunnelSetup& s = t->setup();
+    if (s.connection != connection || s.config.number != number) continue;
+    if (t->renew(what)) return {};
+    return fail(fmt::format("% {} is not up: there are no keys to renew", t->name()));
+  }
+  return fail(fmt::format("% There is no tunnel {} of vpn connection {}", number, printable(connection)));
+}
+
 // Looked up once for all that happens within a moment.
 void Gateway::wait_paths() {
   paths_ready_.async_wait(boost::asio::posix::stream_descriptor::wait_read,

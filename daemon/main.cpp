@@ -12,6 +12,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "config/commands.hpp"
 #include "daemon/control_server.hpp"
 #include "daemon/gateway.hpp"
 #include "daemon/load.hpp"
@@ -38,7 +39,21 @@ void keep_secrets() {
   prctl(PR_SET_DUMPABLE, 0);
 }
 
+Result<boost::json::value, std::string> rekey(Gateway& gateway, std::string_view request) {
+  const auto m = config::match(config::Mode::Exec, request);
+  if (!m) return fail(m.error().text);
+  const auto& what = m->args[2];
+  const auto renew = what == "ike"   ? ipsec::Renew::What::IkeSa
+                     : what == "esp" ? ipsec::Renew::What::ChildSa
+                                     : ipsec::Renew::What::Authentication;
+  if (auto done = gateway.rekey(m->args[0], static_cast<unsigned>(std::stoul(m->args[1])), renew); !done)
+    return fail(std::move(done).error());
+  return boost::json::object{{"text", ""}};
+}
+
+// What changes something; everything else shows.
 Result<boost::json::value, std::string> obey(Gateway& gateway, std::string_view request) {
+  if (request.starts_with("rekey ")) return rekey(gateway, request);
   const bool on = request == "debug ike";
   if (!on && request != "no debug ike") return show(gateway, request);
   gateway.debug_ike(on);

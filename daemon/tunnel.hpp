@@ -74,6 +74,8 @@ class Tunnel : public std::enable_shared_from_this<Tunnel> {
   void hint(std::string why);
   // Every IKE message goes to the log in words, or no longer.
   void debug_ike(bool on);
+  // New keys now; false: there is no tunnel to make them for.
+  bool renew(ipsec::Renew::What what);
   void probe_answered(std::uint16_t sequence);
   void announce(std::vector<bgp::Advertisement> routes);
   // Once a second: byte counters, proof of life for DPD.

@@ -86,6 +86,12 @@ void Tunnel::hint(std::string why) {
   if (ike_ && !stopped_) step_ike(ipsec::Suspect{.why = std::move(why), .hint = true});
 }
 
+bool Tunnel::renew(ipsec::Renew::What what) {
+  if (!ike_ || stopped_ || ike_->status().state != ipsec::PeerState::Established) return false;
+  step_ike(ipsec::Renew{what});
+  return true;
+}
+
 void Tunnel::debug_ike(bool on) {
   debug_ike_ = on;
   if (ike_ && !stopped_) step_ike(ipsec::Debug{.messages = on, .keys = equipment_.key_log.enabled()});

@@ -78,7 +78,7 @@ struct ChildExpiring {
 };
 // The operator asks for new keys, or for an answer.
 struct Renew {
-  enum class What : std::uint8_t { IkeSa, Authentication, Liveness };
+  enum class What : std::uint8_t { IkeSa, ChildSa, Authentication, Liveness };
   What what = What::IkeSa;
 };
 // What the calendar says now; the core counts on from there. Told at the start and whenever the host's clock was set:

@@ -19,6 +19,7 @@ void IkePeer::Impl::on(Context& cx, const Renew& e) {
   if (sa == nullptr) return;
   switch (e.what) {
     case Renew::What::IkeSa: return queue(cx, *sa, {TaskKind::RekeyIke});
+    case Renew::What::ChildSa: return queue(cx, *sa, {TaskKind::RekeyChild, sa->current()->sa.spi_in});
     case Renew::What::Liveness: return queue(cx, *sa, {TaskKind::Dpd});
     case Renew::What::Authentication: return start_reauthentication(cx, *sa);
   }

@@ -103,7 +103,7 @@ class Run {
     const auto& child = pair_.peer(i).status().child;
     switch (a) {
       case Act::Nothing: break;
-      case Act::RekeyChild: pair_.step(i, ipsec::ChildExpiring{child->spi_in, false}); break;
+      case Act::RekeyChild: pair_.step(i, ipsec::Renew{ipsec::Renew::What::ChildSa}); break;
       case Act::DeleteChild: pair_.step(i, ipsec::ChildExpiring{child->spi_in, true}); break;
       case Act::RekeyIke: pair_.step(i, ipsec::Renew{ipsec::Renew::What::IkeSa}); break;
       case Act::Reauthenticate: pair_.step(i, ipsec::Renew{ipsec::Renew::What::Authentication}); break;

@@ -19,6 +19,9 @@ std::string answer(const std::string& request) {
       {"show version", R"({"code":0,"data":{"name":"cgwd","version":"1.2.3","hostname":"edge1"}})"},
       {"show running-config", R"({"code":0,"data":{"text":"hostname edge1\n"}})"},
       {"show vpn", R"({"code":0,"data":{"hostname":"edge1","dataPlane":{"name":"kernel","reason":"auto"}}})"},
+      {"rekey vpn vpn-1 tunnel 2 authentication", R"({"code":0,"data":{"text":""}})"},
+      {"rekey vpn vpn-1 tunnel 1 esp",
+       R"({"code":1,"error":"% vpn-1 tunnel 1 is not up: there are no keys to renew"})"},
       {"show bgp summary", R"({"code":0,"data":{}})"},
       {"show ip route", R"({"code":1,"error":"% no routes today"})"}};
   const auto it = kAnswers.find(request);
@@ -50,6 +53,14 @@ TEST_CASE("abbreviations, blanks and a line end make the same request; the two s
   CHECK(w.run("show bgp summary").out == "% BGP instance not found\n");
   CHECK(w.run("sh ip bg su").out == "% BGP instance not found\n");
   CHECK(w.daemon.requests() == std::vector<std::string>{"show version", "show bgp summary", "show bgp summary"});
+}
+
+TEST_CASE("rekey goes to the daemon in full words, with the connection and the tunnel that are meant") {
+  World w;
+  CHECK(w.run(" rek vpn  vpn-1 tun 2  auth\r").status == kOk);
+  CHECK(w.run("rekey vpn vpn-1 tunnel 1 esp").err == "% vpn-1 tunnel 1 is not up: there are no keys to renew\n");
+  CHECK(w.daemon.requests() ==
+        std::vector<std::string>{"rekey vpn vpn-1 tunnel 2 authentication", "rekey vpn vpn-1 tunnel 1 esp"});
 }
 
 TEST_CASE("json is the answer itself, indented as FRR does") {
