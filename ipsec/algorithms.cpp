@@ -8,6 +8,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "ipsec/crypto.hpp"
+
 namespace cgw::ipsec {
 namespace {
 
@@ -30,7 +32,7 @@ struct DhRow {
   std::string_view weak;  // why, or empty
 };
 constexpr std::string_view kShort = "can be broken by a state", kOpaque = "has a prime of unknown making";
-constexpr std::array<DhRow, 14> kDh{{
+constexpr std::array<DhRow, 15> kDh{{
     {"modp1024", DhGroup::Modp1024, kShort},
     {"modp1536", DhGroup::Modp1536, kShort},
     {"modp2048", DhGroup::Modp2048, {}},
@@ -45,6 +47,7 @@ constexpr std::array<DhRow, 14> kDh{{
     {"modp2048s224", DhGroup::Modp2048s224, kOpaque},
     {"modp2048s256", DhGroup::Modp2048s256, kOpaque},
     {"curve25519", DhGroup::Curve25519, {}},
+    {"mlkem768", DhGroup::MlKem768, {}},
 }};
 
 const DhRow* row_of(DhGroup g) {
@@ -67,7 +70,10 @@ struct Words {
   const IntegRow* prf = nullptr;
   DhGroup dh = DhGroup::None;
   bool esn = false;
+  AdditionalKe more_ke{};
 };
+
+constexpr std::string_view kOnlyAdditional = "mlkem768";  // no Diffie-Hellman: beside one, never in its place
 
 bool take_cipher(std::string_view word, Words& w) {
   for (const std::uint16_t bits : {std::uint16_t{128}, std::uint16_t{256}}) {
@@ -81,14 +87,24 @@ bool take_cipher(std::string_view word, Words& w) {
   return false;
 }
 
+// "ke1_ecp384"
+bool take_additional(std::string_view word, Words& w) {
+  if (word.size() < 5 || !word.starts_with("ke") || word[2] < '1' || word[2] > '7' || word[3] != '_') return false;
+  const auto row = std::ranges::find(kDh, word.substr(4), &DhRow::word);
+  DhGroup& slot = w.more_ke[static_cast<std::size_t>(word[2] - '1')];
+  if (row == kDh.end() || slot != DhGroup::None) return false;
+  slot = row->group;
+  return true;
+}
+
 bool take_word(std::string_view word, Words& w) {
-  if (take_cipher(word, w)) return true;
+  if (take_cipher(word, w) || take_additional(word, w)) return true;
   for (const auto& r : kInteg) {
     if (word == r.word && w.integ == nullptr) return w.integ = &r, true;
     if (word.starts_with("prf") && word.substr(3) == r.word && w.prf == nullptr) return w.prf = &r, true;
   }
   for (const auto& r : kDh) {
-    if (word == r.word && w.dh == DhGroup::None) return w.dh = r.group, true;
+    if (word == r.word && word != kOnlyAdditional && w.dh == DhGroup::None) return w.dh = r.group, true;
   }
   if (word == "esn" && !w.esn) return w.esn = true;
   return false;
@@ -100,12 +116,23 @@ Result<Words, std::string> read_words(std::string_view text) {
     const auto dash = std::min(text.find('-', from), text.size());
     const auto word = text.substr(from, dash - from);
     if (!take_word(word, w)) {
-      return fail(
-          fmt::format("'{}' in '{}': allowed once each are aes128, aes256, aes128gcm16, aes256gcm16; sha1, sha256, "
-                      "sha384, sha512; prfsha1, prfsha256, prfsha384, prfsha512; {}; esn",
-                      word, text, fmt::join(kDh | std::views::transform(&DhRow::word), ", ")));
+      return fail(fmt::format(
+          "'{}' in '{}': allowed once each are aes128, aes256, aes128gcm16, aes256gcm16; sha1, sha256, "
+          "sha384, sha512; prfsha1, prfsha256, prfsha384, prfsha512; {}; ke1_ to ke7_ and one of these or mlkem768; "
+          "esn",
+          word, text, fmt::join(kDh | std::views::transform(&DhRow::word) | std::views::take(kDh.size() - 1), ", ")));
     }
     from = dash + 1;
+  }
+  for (const DhGroup g : w.more_ke) {
+    if (g == DhGroup::None) continue;
+    if (!available(g)) {
+      return fail(fmt::format("'{}': {} needs OpenSSL 3.5 or newer; this host's is {} (Debian 12 has 3.0)", text,
+                              to_string(g), openssl_version()));
+    }
+    // RFC 9370 2.2.1: "the responder's choice MUST NOT contain duplicated algorithms".
+    if (g == w.dh || std::ranges::count(w.more_ke, g) > 1)
+      return fail(fmt::format("'{}': {} twice adds nothing (RFC 9370 2.2.1)", text, to_string(g)));
   }
   if (!w.key_bits) return fail(fmt::format("'{}' names no cipher (aes256gcm16, aes128, ...)", text));
   if (w.gcm && w.integ != nullptr && w.prf != nullptr) {
@@ -115,6 +142,14 @@ Result<Words, std::string> read_words(std::string_view text) {
     return fail(fmt::format("'{}': AES-CBC needs an integrity algorithm (sha256, ...)", text));
   }
   return w;
+}
+
+std::string additional_words(const AdditionalKe& all) {
+  std::string out;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (all[i] != DhGroup::None) out += fmt::format("-ke{}_{}", i + 1, to_string(all[i]));
+  }
+  return out;
 }
 
 std::string weak_sha1(int phase) {
@@ -136,6 +171,13 @@ std::string cipher_word(Encr e, std::uint16_t bits) {
 }
 
 }  // namespace
+
+DhGroup additional(const AdditionalKe& all, std::size_t n) {
+  for (const DhGroup g : all) {
+    if (g != DhGroup::None && n-- == 0) return g;
+  }
+  return DhGroup::None;
+}
 
 IkeProposals default_ike_proposals() {
   return {IkeSuite{}, IkeSuite{.dh = DhGroup::Ecp256}};
@@ -159,6 +201,7 @@ Result<IkeSuite, std::string> parse_ike_suite(std::string_view text) {
   s.integ = w.gcm ? Integ::None : w.integ->integ;
   s.prf = prf->prf;
   s.dh = w.dh;
+  s.more_ke = w.more_ke;
   return s;
 }
 
@@ -172,6 +215,9 @@ Result<EspSuite, std::string> parse_esp_suite(std::string_view text) {
   s.integ = w.gcm ? Integ::None : w.integ->integ;
   s.dh = w.dh;
   s.esn = w.esn;
+  s.more_ke = w.more_ke;
+  if (s.dh == DhGroup::None && additional(s.more_ke, 0) != DhGroup::None)
+    return fail(fmt::format("'{}': an additional key exchange needs a Diffie-Hellman group beside it", text));
   return s;
 }
 
@@ -180,13 +226,13 @@ std::string to_string(const IkeSuite& s) {
   const auto* integ = row_of(s.integ);
   if (integ != nullptr) out += fmt::format("-{}", integ->word);
   if (integ == nullptr || integ->prf != s.prf) out += fmt::format("-prf{}", row_of(s.prf).word);
-  return out + fmt::format("-{}", to_string(s.dh));
+  return out + fmt::format("-{}", to_string(s.dh)) + additional_words(s.more_ke);
 }
 
 std::string to_string(const EspSuite& s) {
   std::string out = cipher_word(s.encr, s.key_bits);
   if (const auto* integ = row_of(s.integ)) out += fmt::format("-{}", integ->word);
-  if (s.dh != DhGroup::None) out += fmt::format("-{}", to_string(s.dh));
+  if (s.dh != DhGroup::None) out += fmt::format("-{}", to_string(s.dh)) + additional_words(s.more_ke);
   return s.esn ? out + "-esn" : out;
 }
 

@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -39,6 +40,11 @@ enum class DhGroup : std::uint16_t {
   MlKem768 = 36,
 };
 
+// The additional key exchanges ADDKE1 to ADDKE7 (RFC 9370); None where there is none.
+using AdditionalKe = std::array<DhGroup, 7>;
+// The group of the n-th that is there, from 0; None past the last.
+DhGroup additional(const AdditionalKe& all, std::size_t n);
+
 // One concrete set of IKE algorithms. AEAD: integ is None.
 struct IkeSuite {
   Encr encr = Encr::AesGcm16;
@@ -46,6 +52,7 @@ struct IkeSuite {
   Integ integ = Integ::None;
   Prf prf = Prf::HmacSha384;
   DhGroup dh = DhGroup::Ecp384;
+  AdditionalKe more_ke{};
   bool operator==(const IkeSuite&) const = default;
 };
 
@@ -56,6 +63,7 @@ struct EspSuite {
   Integ integ = Integ::None;
   DhGroup dh = DhGroup::Ecp384;
   bool esn = false;
+  AdditionalKe more_ke{};
   bool operator==(const EspSuite&) const = default;
 };
 
@@ -69,7 +77,8 @@ EspProposals default_esp_proposals();
 
 // Words: aes128|aes256 [gcm16], sha1|sha256|sha384|sha512 (integrity, and PRF where no prf word),
 // prfsha1|prfsha256|prfsha384|prfsha512, a group (modp1024 to modp8192, modp1024s160, modp2048s224, modp2048s256,
-// ecp256, ecp384, ecp521, curve25519), esn. The error names the word that is wrong and what is allowed.
+// ecp256, ecp384, ecp521, curve25519), ke1_GROUP to ke7_GROUP (also mlkem768), esn. The error names the word that is
+// wrong and what is allowed.
 Result<IkeSuite, std::string> parse_ike_suite(std::string_view text);
 Result<EspSuite, std::string> parse_esp_suite(std::string_view text);
 std::string to_string(const IkeSuite& s);

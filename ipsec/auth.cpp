@@ -123,6 +123,7 @@ void IkePeer::Impl::on_auth_response(Context& cx, IkeSa& sa, const Payloads& pay
     return give_up("the Child SA in IKE_AUTH is not what we proposed");
   EspSuite suite = chosen->suite;
   suite.dh = DhGroup::None;
+  suite.more_ke = {};
   auto keys = derive_child_keys(sa.suite.prf, suite, sa.keys.d.view(), {}, sa.ni, sa.nr);
   Child c = make_child(cx, sa, suite, sa.first_child_spi, spi_out, std::move(keys), true, *local_ts, *remote_ts);
   install_inbound(cx, c);
@@ -138,7 +139,7 @@ void IkePeer::Impl::on_auth_response(Context& cx, IkeSa& sa, const Payloads& pay
    <-- IKE_AUTH { IDr, [CERT...], AUTH, SAr2, TSi, TSr } */
 void IkePeer::Impl::on_auth_request(Context& cx, IkeSa& sa, const Payloads& payloads) {
   const auto refuse = [&](NotifyType t, std::string why) {
-    respond(cx, sa, Exchange::IkeAuth, {make_notify(t)});
+    respond(cx, sa, {make_notify(t)});
     failed(cx, sa, std::move(why), true);
   };
   const auto who = authenticate(cx, sa, payloads);
@@ -170,6 +171,7 @@ void IkePeer::Impl::on_auth_request(Context& cx, IkeSa& sa, const Payloads& payl
 
   EspSuite suite = chosen->suite;
   suite.dh = DhGroup::None;
+  suite.more_ke = {};
   const Spi spi_in = new_spi();
   auto keys = derive_child_keys(sa.suite.prf, suite, sa.keys.d.view(), {}, sa.ni, sa.nr);
   Child c = make_child(cx, sa, suite, spi_in, spi_out, std::move(keys), false, *local_ts, *remote_ts);
@@ -180,7 +182,7 @@ void IkePeer::Impl::on_auth_request(Context& cx, IkeSa& sa, const Payloads& payl
   answer.push_back(make_sa({proposal_of(suite, chosen->number, spi_in, WithDh::No)}));
   answer.push_back(make_ts(PayloadType::TsI, *remote_ts));
   answer.push_back(make_ts(PayloadType::TsR, *local_ts));
-  respond(cx, sa, Exchange::IkeAuth, answer);
+  respond(cx, sa, answer);
   // What sends now goes on doing so until the peer deletes it: it may not have our answer yet.
   if (current() == nullptr) use_outbound(cx, c);
   sa.children.push_back(std::move(c));
@@ -205,6 +207,7 @@ void IkePeer::Impl::established(Context& cx, IkeSa& sa) {
   sa.hard_at = cx.now + config.ike_lifetime;
   sa.init_request.clear();
   sa.init_response.clear();
+  sa.in_before.reset();
   connect_at.reset();
   backoff = {};
   said.clear();

@@ -38,6 +38,8 @@ Buffer IkePeer::Impl::signed_octets(const IkeSa& sa, bool of_initiator, Bytes id
   Buffer octets = message;
   octets.insert(octets.end(), nonce.begin(), nonce.end());
   octets.insert(octets.end(), maced_id.begin(), maced_id.end());
+  const Buffer intermediate = intermediate_auth(sa);
+  octets.insert(octets.end(), intermediate.begin(), intermediate.end());
   return octets;
 }
 

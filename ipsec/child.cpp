@@ -21,7 +21,9 @@ Spi IkePeer::Impl::new_spi() {
   while (true) {
     const Spi spi{kFirstSpi | (static_cast<std::uint32_t>(entropy.u64()) & kSpiMask)};
     const auto of_child = [&](const Child& c) { return c.sa.spi_in == spi; };
-    const auto of_request = [&](const auto& sa) { return sa->request && sa->request->new_spi == spi; };
+    const auto of_request = [&](const auto& sa) {
+      return (sa->request && sa->request->new_spi == spi) || (sa->answering && sa->answering->spi_in == spi);
+    };
     const auto of_sa = [&](const auto& sa) { return of_request(sa) || std::ranges::any_of(sa->children, of_child); };
     const bool taken = std::ranges::any_of(sas, of_sa) ||
                        std::ranges::any_of(lingering, [&](const Lingering& l) { return l.spi_in == spi; });

@@ -14,6 +14,7 @@ constexpr std::size_t kMinNonce = 16, kMaxNonce = 256;
 constexpr Seconds kRetryRekey{4}, kRetryRekeyMax{32};
 constexpr unsigned kMaxRefusals = 5;  // of a new Child SA, before the IKE SA goes
 constexpr unsigned kMaxGroupChanges = 2;
+constexpr unsigned kMaxForgotten = 3;
 // RFC 7296 2.25: "several minutes".
 constexpr Seconds kBusyTooLong{180};
 // What a peer rekeys and does not delete stays a while: the next may wait for that.
@@ -50,6 +51,11 @@ std::optional<Notify> error_in(const Payloads& payloads) {
     if (is_error(n.type)) return std::move(n);
   }
   return std::nullopt;
+}
+
+std::optional<KeyExchangePayload> find_ke(const Payloads& payloads) {
+  const auto* p = find(payloads, PayloadType::Ke);
+  return p != nullptr ? parse_ke(p->body) : std::nullopt;
 }
 
 Payload invalid_ke(DhGroup group) {
@@ -101,13 +107,20 @@ void IkePeer::Impl::established_childless(Context& cx, IkeSa& sa, const Notify& 
 }
 
 void IkePeer::Impl::on_create_child_request(Context& cx, IkeSa& sa, const Payloads& payloads) {
-  const auto answer = [&](NotifyType t) { respond(cx, sa, Exchange::CreateChildSa, {make_notify(t)}); };
+  sa.answering.reset();  // one that the peer has not followed up
+  answer_create_child_sa(cx, sa, payloads);
+  if (sa.answering) sa.answering->request = payloads;
+}
+
+// Of one with additional key exchanges again when the last is there: what was right at first may not be any more.
+void IkePeer::Impl::answer_create_child_sa(Context& cx, IkeSa& sa, const Payloads& payloads) {
+  const auto answer = [&](NotifyType t) { respond(cx, sa, {make_notify(t)}); };
   // RFC 7296 2.25.2: "If a peer receives a request to rekey an IKE SA that it is currently trying to close, it SHOULD
   // reply with TEMPORARY_FAILURE." One that has been rekeyed is such a one (2.8.2), and so is one that is redundant.
   const bool crowded = sa.children.size() >= kMaxChildren || sas.size() >= kMaxIkeSas;
   if (!sa.usable() || crowded) return answer(NotifyType::TemporaryFailure);
   const auto parts = parse_parts(payloads);
-  if (!parts) return refuse_as_malformed(cx, sa, Exchange::CreateChildSa);
+  if (!parts) return refuse_as_malformed(cx, sa);
   const bool second_rival = sa.request && sa.request->rival;
   if (parts->proposals.front().protocol == SaProtocol::Ike) {
     // RFC 7296 2.25.1: "If a peer receives a request to rekey the IKE SA, and it is currently creating, rekeying, or
@@ -130,8 +143,7 @@ void IkePeer::Impl::on_create_child_request(Context& cx, IkeSa& sa, const Payloa
   if (old == nullptr) {
     // RFC 7296 2.25: "The SA that the initiator attempted to rekey is indicated by the SPI field in the Notify payload,
     // which is copied from the SPI field in the REKEY_SA notification."
-    respond(cx, sa, Exchange::CreateChildSa,
-            {make_notify(NotifyType::ChildSaNotFound, {}, rekey->protocol, rekey->spi)});
+    respond(cx, sa, {make_notify(NotifyType::ChildSaNotFound, {}, rekey->protocol, rekey->spi)});
     return;
   }
   // RFC 7296 2.25.1: "If a peer receives a request to rekey a Child SA that it is currently trying to close, it SHOULD
@@ -158,6 +170,12 @@ bool IkePeer::Impl::other_group(IkeSa& sa, const Request& r, const Notify& error
   return true;
 }
 
+void IkePeer::Impl::create_child_answered(Context& cx, IkeSa& sa, Request r, const Payloads& payloads) {
+  if (r.task.kind == TaskKind::RekeyIke) return on_ike_rekey_response(cx, sa, std::move(r), payloads);
+  on_create_child_response(cx, sa, std::move(r), payloads);
+  pump(cx, sa);
+}
+
 void IkePeer::Impl::create_child_refused(Context& cx, IkeSa& sa, const Request& r, const Notify& error) {
   // At once, but not for ever: a peer may change its mind each time.
   const bool learned = error.type == NotifyType::InvalidKePayload && other_group(sa, r, error);
@@ -169,6 +187,9 @@ void IkePeer::Impl::create_child_refused(Context& cx, IkeSa& sa, const Request& 
     if (!sa.busy_since) sa.busy_since = cx.now;
     if (cx.now - *sa.busy_since >= kBusyTooLong)
       return abandon(cx, sa, "the peer answers nothing but TEMPORARY_FAILURE");
+  } else if (error.type == NotifyType::StateNotFound && ++sa.forgotten >= kMaxForgotten) {
+    // RFC 9370 2.2.4: after several retries "it MUST treat this situation as a fatal error and delete the IKE SA".
+    return abandon(cx, sa, "the peer forgets rekeys between their exchanges (STATE_NOT_FOUND)");
   } else {
     sa.busy_since.reset();
     status.last_error = (r.task.kind == TaskKind::CreateChild ? "Child SA: " : "rekey: ") + explain(error.type, config);
@@ -196,6 +217,7 @@ void IkePeer::Impl::create_child_refused(Context& cx, IkeSa& sa, const Request& 
       break;
     }
     case TaskKind::Init:
+    case TaskKind::Intermediate:
     case TaskKind::Auth:
     case TaskKind::Dpd:
     case TaskKind::DeleteChild:

@@ -20,6 +20,7 @@ struct Parts {
 std::optional<Parts> parse_parts(const Payloads& payloads);
 
 std::optional<Notify> error_in(const Payloads& payloads);
+std::optional<KeyExchangePayload> find_ke(const Payloads& payloads);
 Payload invalid_ke(DhGroup group);
 Buffer ike_spi_octets(std::uint64_t spi);
 std::uint64_t read_ike_spi(Bytes octets);  // 0: it is none

@@ -44,7 +44,7 @@ class KeyExchange {
 
 // The responder's part: what it sends, and the secret.
 struct KeyExchangeAnswer {
-  DhGroup group;
+  DhGroup group{};
   Buffer public_value;
   SecretBytes secret;
 };
@@ -70,6 +70,7 @@ class OpenSslEntropy : public Entropy {
 std::size_t public_value_octets(DhGroup group);
 // Whether the OpenSSL at hand has the group: ML-KEM needs 3.5.
 bool available(DhGroup group);
+std::string openssl_version();  // "3.0.17", as loaded
 
 // Protection of one direction of the SK payload (RFC 7296 3.14, RFC 5282).
 class SkCipher {
@@ -88,12 +89,14 @@ class SkCipher {
 };
 std::unique_ptr<SkCipher> make_sk_cipher(const IkeSuite& suite, Bytes sk_e, Bytes sk_a);
 
-// RFC 7296 2.14. Rekey (2.18): skeyseed = prf(old SK_d, shared | Ni | Nr).
+// RFC 7296 2.14. Rekey (2.18): skeyseed = prf(old SK_d, shared | Ni | Nr | more); more: the secrets of additional key
+// exchanges, one after the other (RFC 9370 2.2.4). An additional one of the first keys (2.2.2) is a rekey with its own
+// secret.
 struct IkeKeys {
   SecretBytes d, ai, ar, ei, er, pi, pr;
 };
 SecretBytes skeyseed_initial(Prf prf, Bytes ni, Bytes nr, Bytes shared);
-SecretBytes skeyseed_rekey(Prf old_prf, Bytes old_sk_d, Bytes shared, Bytes ni, Bytes nr);
+SecretBytes skeyseed_rekey(Prf old_prf, Bytes old_sk_d, Bytes shared, Bytes ni, Bytes nr, Bytes more = {});
 IkeKeys derive_ike_keys(const IkeSuite& suite, Bytes skeyseed, Bytes ni, Bytes nr, std::uint64_t spi_i,
                         std::uint64_t spi_r);
 
@@ -102,7 +105,8 @@ IkeKeys derive_ike_keys(const IkeSuite& suite, Bytes skeyseed, Bytes ni, Bytes n
 struct ChildKeys {
   SecretBytes encr_i, integ_i, encr_r, integ_r;  // _i protects what the exchange's initiator sends
 };
-ChildKeys derive_child_keys(Prf prf, const EspSuite& suite, Bytes sk_d, Bytes shared, Bytes ni, Bytes nr);
+ChildKeys derive_child_keys(Prf prf, const EspSuite& suite, Bytes sk_d, Bytes shared, Bytes ni, Bytes nr,
+                            Bytes more = {});
 
 // RFC 7296 2.15, shared key: prf(prf(psk, "Key Pad for IKEv2"), <SignedOctets>).
 Buffer psk_auth(Prf prf, Bytes psk, Bytes signed_octets);

@@ -47,10 +47,10 @@ constexpr std::array kInteg{Name{0, "NONE"},
                             Name{12, "HMAC_SHA2_256_128"},
                             Name{13, "HMAC_SHA2_384_192"},
                             Name{14, "HMAC_SHA2_512_256"}};
-constexpr std::array kGroups{Name{0, "NONE"},       Name{2, "MODP_1024"},  Name{5, "MODP_1536"},
-                             Name{14, "MODP_2048"}, Name{15, "MODP_3072"}, Name{16, "MODP_4096"},
-                             Name{17, "MODP_6144"}, Name{18, "MODP_8192"}, Name{19, "ECP_256"},
-                             Name{20, "ECP_384"},   Name{21, "ECP_521"},   Name{31, "CURVE25519"}};
+constexpr std::array kGroups{
+    Name{0, "NONE"},       Name{2, "MODP_1024"},   Name{5, "MODP_1536"},  Name{14, "MODP_2048"}, Name{15, "MODP_3072"},
+    Name{16, "MODP_4096"}, Name{17, "MODP_6144"},  Name{18, "MODP_8192"}, Name{19, "ECP_256"},   Name{20, "ECP_384"},
+    Name{21, "ECP_521"},   Name{31, "CURVE25519"}, Name{36, "ML_KEM_768"}};
 constexpr std::array kEsn{Name{0, "NO"}, Name{1, "YES"}};
 constexpr std::array kProtocols{Name{1, "IKE"}, Name{2, "AH"}, Name{3, "ESP"}};
 constexpr std::array kIds{Name{1, "IPV4_ADDR"},   Name{2, "FQDN"},         Name{3, "RFC822_ADDR"}, Name{5, "IPV6_ADDR"},
@@ -58,6 +58,12 @@ constexpr std::array kIds{Name{1, "IPV4_ADDR"},   Name{2, "FQDN"},         Name{
 constexpr std::array kAuth{Name{1, "RSA signature"},     Name{2, "shared key"}, Name{9, "ECDSA-256"},
                            Name{10, "ECDSA-384"},        Name{11, "ECDSA-512"}, Name{13, "NULL"},
                            Name{14, "digital signature"}};
+
+// ADDKE1 to ADDKE7 (RFC 9370); 0: none of them.
+int additional_number(TransformType t) {
+  const bool is = t >= TransformType::AddKe1 && t <= TransformType::AddKe7;
+  return is ? static_cast<int>(t) - static_cast<int>(TransformType::AddKe1) + 1 : 0;
+}
 
 std::string transform_text(const Transform& t) {
   std::string name;
@@ -67,20 +73,24 @@ std::string transform_text(const Transform& t) {
     case TransformType::Integ: name = named(kInteg, t.id); break;
     case TransformType::Dh: name = named(kGroups, t.id); break;
     case TransformType::Esn: name = named(kEsn, t.id); break;
-    default: name = fmt::format("{}", t.id);
+    default: name = additional_number(t.type) != 0 ? named(kGroups, t.id) : fmt::format("{}", t.id);
   }
   return t.key_bits != 0 ? fmt::format("{}-{}", name, t.key_bits) : name;
 }
 
-std::string_view transform_kind(TransformType t) {
+TransformType next(TransformType t) {
+  return TransformType{static_cast<std::uint8_t>(static_cast<std::uint8_t>(t) + 1)};
+}
+
+std::string transform_kind(TransformType t) {
   switch (t) {
     case TransformType::Encr: return "ENCR";
     case TransformType::Prf: return "PRF";
     case TransformType::Integ: return "INTEG";
     case TransformType::Dh: return "DH";
     case TransformType::Esn: return "ESN";
+    default: return fmt::format("ADDKE{}", additional_number(t));
   }
-  return "type ?";
 }
 
 void describe_sa(Bytes body, std::vector<std::string>& out) {
@@ -89,8 +99,7 @@ void describe_sa(Bytes body, std::vector<std::string>& out) {
   for (const auto& p : *proposals) {
     std::string line = fmt::format("SA: {} {}", p.number, named(kProtocols, static_cast<std::uint16_t>(p.protocol)));
     if (!p.spi.empty()) line += fmt::format(" {}", hex(chars(p.spi)));
-    for (const auto type :
-         {TransformType::Encr, TransformType::Prf, TransformType::Integ, TransformType::Dh, TransformType::Esn}) {
+    for (auto type = TransformType::Encr; type <= TransformType::AddKe7; type = next(type)) {
       std::vector<std::string> texts;
       std::size_t more = 0;
       for (const auto& t : p.transforms) {

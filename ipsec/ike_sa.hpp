@@ -34,11 +34,45 @@ struct Lingering {
   TimePoint until{};
 };
 
-enum class TaskKind : std::uint8_t { Init, Auth, Dpd, CreateChild, RekeyChild, RekeyIke, DeleteChild, DeleteIke };
+enum class TaskKind : std::uint8_t {
+  Init,
+  Intermediate,
+  Auth,
+  Dpd,
+  CreateChild,
+  RekeyChild,
+  RekeyIke,
+  DeleteChild,
+  DeleteIke
+};
 
 struct Task {
   TaskKind kind = TaskKind::Dpd;
   Spi spi_in{};  // of the Child SA it is about
+};
+
+// Between the answer to a rekey of ours and the last IKE_FOLLOWUP_KE.
+struct FollowupRequest {
+  AdditionalKe groups{};
+  Payloads answer;
+  std::size_t done = 0;
+  SecretBytes secrets{};  // one after the other
+  std::unique_ptr<KeyExchange> ke{};
+};
+
+// What we have answered to the peer's CREATE_CHILD_SA, and what has followed; forgotten when the next does not come.
+struct FollowupAnswer {
+  Buffer nonce;
+  Spi spi_in{};
+  std::uint64_t ike_spi = 0;
+  std::optional<KeyExchangeAnswer> ke{};  // none: a Child SA without PFS
+  AdditionalKe groups{};
+  Payloads request{};  // of CREATE_CHILD_SA
+  std::size_t done = 0;
+  SecretBytes secrets{};
+  KeyExchangeAnswer last{};
+  Buffer link{};  // the peer returns it
+  TimePoint until{};
 };
 
 // The one request under way (window size 1, RFC 7296 2.3).
@@ -54,6 +88,7 @@ struct Request {
   std::uint64_t new_ike_spi = 0;
   Buffer nonce;
   std::unique_ptr<KeyExchange> ke;
+  std::unique_ptr<FollowupRequest> followup{};
   std::optional<RivalRekey> rival{};  // answered while this one was under way
 };
 
@@ -79,6 +114,12 @@ struct IkeSa {
   // IKE_SA_INIT, as AUTH signs it
   Buffer init_request, init_response, ni, nr, cookie;
   std::unique_ptr<KeyExchange> ke;
+  // IKE_INTERMEDIATE
+  std::uint32_t intermediates = 0;  // done
+  Buffer int_auth_i, int_auth_r;
+  std::unique_ptr<SkCipher> in_before;  // opens repetitions of the last one
+  // IKE_FOLLOWUP_KE
+  std::unique_ptr<FollowupAnswer> answering;
   bool gone = false;          // erased at the end of the step
   bool doomed = false;        // not for use: redundant, and to be deleted by one side
   bool undecided = false;     // made by a rekey of the peer's that collides with ours
@@ -88,6 +129,7 @@ struct IkeSa {
   std::uint32_t next_request = 0, expected_request = 0;
   std::optional<Request> request;
   std::deque<Task> tasks;
+  Exchange requested = Exchange::IkeSaInit;  // by the request that came last
   std::vector<Buffer> last_response;
   Reassembly requests, responses;
 
@@ -101,6 +143,7 @@ struct IkeSa {
   bool authenticated_by_us = false;     // we began its IKE_AUTH, or that of the one it was rekeyed from
   bool replaces = false;                // made to authenticate anew: the others go when it is up
   unsigned refusals = 0;                // in a row
+  unsigned forgotten = 0;               // STATE_NOT_FOUND in a row
   std::optional<TimePoint> busy_since;  // nothing but TEMPORARY_FAILURE since then
   TimePoint last_heard{}, last_sent{};
   std::optional<TimePoint> checked_at{};  // a doubt made us ask
@@ -138,5 +181,8 @@ struct IkeSa {
     return best;
   }
 };
+
+// IntAuth (RFC 9242 3.3.2); empty without IKE_INTERMEDIATE.
+Buffer intermediate_auth(const IkeSa& sa);
 
 }  // namespace cgw::ipsec

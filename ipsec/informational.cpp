@@ -15,7 +15,7 @@ void IkePeer::Impl::on_informational_request(Context& cx, IkeSa& sa, const Paylo
   for (const auto& p : payloads) {
     if (p.type != PayloadType::Delete) continue;
     const auto d = parse_delete(p.body);
-    if (!d) return refuse_as_malformed(cx, sa, Exchange::Informational);
+    if (!d) return refuse_as_malformed(cx, sa);
     delete_ike = delete_ike || d->ike;
     for (const auto spi : d->spis) {
       // The peer names what it receives on: our outbound SPI (RFC 7296 3.11). RFC 7296 2.25.1: "If a peer receives a
@@ -28,7 +28,7 @@ void IkePeer::Impl::on_informational_request(Context& cx, IkeSa& sa, const Paylo
       if (!sa.doing(TaskKind::DeleteChild, c->sa.spi_in)) answer.push_back(make_delete_esp(c->sa.spi_in.value()));
     }
   }
-  respond(cx, sa, Exchange::Informational, answer);
+  respond(cx, sa, answer);
   on_invalid_spi(cx, sa, payloads);
   if (find_notify(payloads, NotifyType::AuthenticationFailed)) {
     return failed(cx, sa, explain(NotifyType::AuthenticationFailed, config), true);

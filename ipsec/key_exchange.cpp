@@ -243,6 +243,10 @@ bool available(DhGroup group) {
   return ctx != nullptr;
 }
 
+std::string openssl_version() {
+  return OpenSSL_version(OPENSSL_VERSION_STRING);
+}
+
 std::unique_ptr<KeyExchange> known_key_exchange(DhGroup group, Bytes private_value, Bytes public_value) {
   const auto* row = row_of(group);
   require(row != nullptr, "an unknown Diffie-Hellman group");

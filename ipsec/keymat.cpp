@@ -37,8 +37,8 @@ SecretBytes skeyseed_initial(Prf alg, Bytes ni, Bytes nr, Bytes shared) {
   return secret_prf(alg, join({ni, nr}).view(), shared);
 }
 
-SecretBytes skeyseed_rekey(Prf old_prf, Bytes old_sk_d, Bytes shared, Bytes ni, Bytes nr) {
-  return secret_prf(old_prf, old_sk_d, join({shared, ni, nr}).view());
+SecretBytes skeyseed_rekey(Prf old_prf, Bytes old_sk_d, Bytes shared, Bytes ni, Bytes nr, Bytes more) {
+  return secret_prf(old_prf, old_sk_d, join({shared, ni, nr, more}).view());
 }
 
 IkeKeys derive_ike_keys(const IkeSuite& suite, Bytes skeyseed, Bytes ni, Bytes nr, std::uint64_t spi_i,
@@ -65,8 +65,8 @@ IkeKeys derive_ike_keys(const IkeSuite& suite, Bytes skeyseed, Bytes ni, Bytes n
   return k;
 }
 
-ChildKeys derive_child_keys(Prf alg, const EspSuite& suite, Bytes sk_d, Bytes shared, Bytes ni, Bytes nr) {
-  const SecretBytes seed = join({shared, ni, nr});
+ChildKeys derive_child_keys(Prf alg, const EspSuite& suite, Bytes sk_d, Bytes shared, Bytes ni, Bytes nr, Bytes more) {
+  const SecretBytes seed = join({shared, ni, nr, more});
   const std::size_t e = encr_key_octets(suite.encr, suite.key_bits), a = integ_key_octets(suite.integ);
   const SecretBytes material = prf_plus(alg, sk_d, seed.view(), 2 * (e + a));
   Slicer s(material);

@@ -36,6 +36,7 @@ constexpr std::array kNotifyNames{
     NotifyName{NotifyType::InvalidSelectors, "INVALID_SELECTORS"},
     NotifyName{NotifyType::TemporaryFailure, "TEMPORARY_FAILURE"},
     NotifyName{NotifyType::ChildSaNotFound, "CHILD_SA_NOT_FOUND"},
+    NotifyName{NotifyType::StateNotFound, "STATE_NOT_FOUND"},
     NotifyName{NotifyType::InitialContact, "INITIAL_CONTACT"},
     NotifyName{NotifyType::SetWindowSize, "SET_WINDOW_SIZE"},
     NotifyName{NotifyType::AdditionalTsPossible, "ADDITIONAL_TS_POSSIBLE"},
@@ -48,6 +49,9 @@ constexpr std::array kNotifyNames{
     NotifyName{NotifyType::EspTfcPaddingNotSupported, "ESP_TFC_PADDING_NOT_SUPPORTED"},
     NotifyName{NotifyType::Redirect, "REDIRECT"},
     NotifyName{NotifyType::FragmentationSupported, "IKEV2_FRAGMENTATION_SUPPORTED"},
+    NotifyName{NotifyType::SignatureHashAlgorithms, "SIGNATURE_HASH_ALGORITHMS"},
+    NotifyName{NotifyType::IntermediateExchangeSupported, "INTERMEDIATE_EXCHANGE_SUPPORTED"},
+    NotifyName{NotifyType::AdditionalKeyExchange, "ADDITIONAL_KEY_EXCHANGE"},
 };
 
 Payload ke_payload(DhGroup group, Bytes value) {
@@ -72,6 +76,8 @@ std::string_view to_string(Exchange e) {
     case Exchange::IkeAuth: return "IKE_AUTH";
     case Exchange::CreateChildSa: return "CREATE_CHILD_SA";
     case Exchange::Informational: return "INFORMATIONAL";
+    case Exchange::IkeIntermediate: return "IKE_INTERMEDIATE";
+    case Exchange::IkeFollowupKe: return "IKE_FOLLOWUP_KE";
   }
   return "unknown exchange";
 }

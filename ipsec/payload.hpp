@@ -12,7 +12,14 @@
 // sa_payload.hpp, ts_payload.hpp and the exchanges.
 namespace cgw::ipsec {
 
-enum class Exchange : std::uint8_t { IkeSaInit = 34, IkeAuth = 35, CreateChildSa = 36, Informational = 37 };
+enum class Exchange : std::uint8_t {
+  IkeSaInit = 34,
+  IkeAuth = 35,
+  CreateChildSa = 36,
+  Informational = 37,
+  IkeIntermediate = 43,
+  IkeFollowupKe = 44,
+};
 std::string_view to_string(Exchange e);
 
 enum class PayloadType : std::uint8_t {
@@ -54,6 +61,7 @@ enum class NotifyType : std::uint16_t {
   InvalidSelectors = 39,
   TemporaryFailure = 43,
   ChildSaNotFound = 44,
+  StateNotFound = 47,
   InitialContact = 16384,
   SetWindowSize = 16385,
   AdditionalTsPossible = 16386,
@@ -68,6 +76,8 @@ enum class NotifyType : std::uint16_t {
   Redirect = 16407,
   FragmentationSupported = 16430,
   SignatureHashAlgorithms = 16431,
+  IntermediateExchangeSupported = 16438,
+  AdditionalKeyExchange = 16441,
 };
 // "NO_PROPOSAL_CHOSEN", or the number.
 std::string to_string(NotifyType t);

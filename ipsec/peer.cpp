@@ -143,6 +143,7 @@ void IkePeer::Impl::tick(Context& cx, IkeSa& sa) {
     if (sa.created + kHalfOpenLimit <= cx.now) drop(cx, sa);
     return;
   }
+  if (sa.answering && sa.answering->until <= cx.now) sa.answering.reset();
   if (sa.request && sa.request->next <= cx.now) retransmit(cx, sa);
   if (sa.gone) return;
   if (sa.drop_at && *sa.drop_at <= cx.now) return drop(cx, sa);
@@ -172,6 +173,7 @@ std::optional<TimePoint> IkePeer::Impl::next_deadline() const {
     consider(best, l.until);
   for (const auto& s : sas) {
     if (s->request) consider(best, s->request->next);
+    if (s->answering) consider(best, s->answering->until);
     if (s->state == IkeSa::State::HalfOpen) consider(best, s->created + kHalfOpenLimit);
     consider(best, s->drop_at);
     if (s->state == IkeSa::State::Established) consider(best, s->hard_at);
@@ -265,6 +267,7 @@ void IkePeer::Impl::failed(Context& cx, IkeSa& sa, std::string why, bool refused
 void IkePeer::Impl::drop(Context& cx, IkeSa& sa) {
   sa.tasks.clear();
   sa.request.reset();
+  sa.answering.reset();
   sa.gone = true;
   forget_children(cx, sa);
 }
@@ -274,6 +277,7 @@ void IkePeer::Impl::drop(Context& cx, IkeSa& sa) {
 void IkePeer::Impl::close(Context& cx, IkeSa& sa) {
   sa.tasks.clear();
   sa.request.reset();
+  sa.answering.reset();
   sa.state = IkeSa::State::Closed;
   sa.drop_at = cx.now + kAnswerRepetitions;
   forget_children(cx, sa);

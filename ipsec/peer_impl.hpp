@@ -10,10 +10,10 @@
 
 namespace cgw::ipsec {
 
-// The state machine behind IkePeer. One file an exchange: sa_init.cpp, auth.cpp, create_child_sa.cpp with
-// rekey_child.cpp and rekey_ike.cpp, informational.cpp; auth_check.cpp proves who both are; liveness.cpp doubts and
-// follows addresses; child.cpp installs and removes Child SAs; reauthentication.cpp makes both anew; requests.cpp
-// sends, retransmits and dispatches; peer.cpp is the rest.
+// The state machine behind IkePeer. One file an exchange: sa_init.cpp with sa_init_answer.cpp, intermediate.cpp,
+// auth.cpp, create_child_sa.cpp with rekey_child.cpp and rekey_ike.cpp, followup_ke.cpp, informational.cpp;
+// auth_check.cpp proves who both are; liveness.cpp doubts and follows addresses; child.cpp installs and removes Child
+// SAs; reauthentication.cpp makes both anew; requests.cpp sends, retransmits and dispatches; peer.cpp is the rest.
 struct IkePeer::Impl {
   struct Context {
     TimePoint now;
@@ -71,9 +71,10 @@ struct IkePeer::Impl {
   void send_request(Context& cx, IkeSa& sa, Exchange e, Request r, const Payloads& payloads);
   void send_plain_request(Context& cx, IkeSa& sa, Request r, Buffer message);
   void send_datagrams(Context& cx, IkeSa& sa, const std::vector<Buffer>& datagrams);
-  void respond(Context& cx, IkeSa& sa, Exchange e, const Payloads& payloads);
+  // To the request that came last.
+  void respond(Context& cx, IkeSa& sa, const Payloads& payloads);
   // RFC 7296 2.21.3: fatal for the IKE SA.
-  void refuse_as_malformed(Context& cx, IkeSa& sa, Exchange e);
+  void refuse_as_malformed(Context& cx, IkeSa& sa);
   const std::vector<Millis>& schedule(const Request& r) const {
     return r.liveness ? config.liveness : config.retransmit;
   }
@@ -89,13 +90,42 @@ struct IkePeer::Impl {
   void start_init(Context& cx, IkeSa& sa);
   void send_init(Context& cx, IkeSa& sa, DhGroup group);
   void on_init_response(Context& cx, IkeSa& sa, const Header& h, const Received& e);
-  void on_init_request(Context& cx, const Header& h, const Received& e);
-  void make_room(Context& cx);
-  void say_once(Context& cx, std::string text);
   bool init_refused(Context& cx, IkeSa& sa, const Payloads& payloads);
   void add_nat_detection(const IkeSa& sa, Payloads& payloads);
   void detect_nat(IkeSa& sa, const Payloads& payloads);
   void make_ciphers(Context& cx, IkeSa& sa);
+
+  // sa_init_answer.cpp
+  void on_init_request(Context& cx, const Header& h, const Received& e);
+  bool repeat_init(Context& cx, Bytes message);
+  Buffer answer_init(Context& cx, IkeSa& sa, const Payloads& payloads);
+  void accept_init(Context& cx, IkeSa& sa, const Payloads& request, const Chosen<IkeSuite>& chosen,
+                   const KeyExchangeAnswer& ours);
+  void make_room(Context& cx);
+  void say_once(Context& cx, std::string text);
+
+  // intermediate.cpp
+  bool wants_intermediate() const;
+  IkeProposals acceptable_ike(bool peer_intermediate) const;
+  void start_intermediate_or_auth(Context& cx, IkeSa& sa);
+  void on_intermediate_response(Context& cx, IkeSa& sa, const Payloads& payloads);
+  void on_intermediate_request(Context& cx, IkeSa& sa, const Payloads& payloads);
+  void next_keys(Context& cx, IkeSa& sa, Bytes secret);
+  void authenticate_sent(IkeSa& sa, const Header& h, const Payloads& payloads);
+  void authenticate_received(IkeSa& sa, Bytes message, const Opened& opened);
+  void authenticate_intermediate(IkeSa& sa, bool by_initiator, Bytes header, PayloadType first, std::uint8_t reserved,
+                                 Bytes plain);
+
+  // followup_ke.cpp
+  bool follow_up(Context& cx, IkeSa& sa, Request& r, const AdditionalKe& groups, const Payloads& answer);
+  void send_followup(Context& cx, IkeSa& sa, Request r, const Payloads& before);
+  void on_followup_response(Context& cx, IkeSa& sa, Request r, const Payloads& payloads);
+  std::unique_ptr<FollowupAnswer> begin_answer(IkeSa& sa, DhGroup group, const std::optional<KeyExchangePayload>& ke);
+  bool await_followups(Context& cx, IkeSa& sa, std::unique_ptr<FollowupAnswer>& made, const AdditionalKe& groups,
+                       Payloads reply);
+  void finish_answer(Context& cx, IkeSa& sa, const FollowupAnswer& made, const Payloads& reply);
+  Payload next_link(Context& cx, FollowupAnswer& a);
+  void on_followup_request(Context& cx, IkeSa& sa, const Payloads& payloads);
 
   // auth.cpp
   void start_auth(Context& cx, IkeSa& sa);
@@ -124,6 +154,8 @@ struct IkePeer::Impl {
 
   // create_child_sa.cpp
   void on_create_child_request(Context& cx, IkeSa& sa, const Payloads& payloads);
+  void answer_create_child_sa(Context& cx, IkeSa& sa, const Payloads& payloads);
+  void create_child_answered(Context& cx, IkeSa& sa, Request r, const Payloads& payloads);
   void established_childless(Context& cx, IkeSa& sa, const Notify& error);
   void create_child_refused(Context& cx, IkeSa& sa, const Request& r, const Notify& error);
   bool other_group(IkeSa& sa, const Request& r, const Notify& error);

@@ -63,7 +63,7 @@ std::vector<Bytes> split(Bytes plain, std::size_t piece) {
 std::optional<Opened> unprotect(Bytes message, const Header& h, SkCipher& cipher) {
   const auto sk = locate(message, h.first);
   if (!sk) return std::nullopt;
-  Opened out{.first = sk->inner_first, .plain = {}};
+  Opened out{.first = sk->inner_first, .plain = {}, .reserved = message[sk->at + 1]};
   std::size_t body = sk->body;
   if (sk->type == PayloadType::Skf) {
     Reader r(message.subspan(body));
@@ -89,11 +89,14 @@ std::optional<Opened> Reassembly::add(std::uint32_t message_id, Opened piece) {
   }
   if (piece.total < total_ || pieces_.contains(piece.fragment) || octets_ + piece.plain.size() > kMaxOctets)
     return std::nullopt;
-  if (piece.fragment == 1) first_ = piece.first;
+  if (piece.fragment == 1) {
+    first_ = piece.first;
+    reserved_ = piece.reserved;
+  }
   octets_ += piece.plain.size();
   pieces_[piece.fragment] = std::move(piece.plain);
   if (pieces_.size() < total_) return std::nullopt;
-  Opened whole{.first = first_, .plain = {}};
+  Opened whole{.first = first_, .plain = {}, .reserved = reserved_};
   for (const auto& [number, octets] : pieces_)
     whole.plain.insert(whole.plain.end(), octets.begin(), octets.end());
   clear();

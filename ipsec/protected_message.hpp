@@ -20,6 +20,7 @@ struct Opened {
   PayloadType first = PayloadType::None;
   Buffer plain;                           // without padding
   std::uint16_t fragment = 0, total = 0;  // 0: no fragment
+  std::uint8_t reserved = 0;              // the second octet of the payload's header; of fragments the first's
 };
 // Nothing: no SK or SKF payload, or the ICV is wrong. Nothing was allocated but the plaintext.
 std::optional<Opened> unprotect(Bytes message, const Header& h, SkCipher& cipher);
@@ -36,6 +37,7 @@ class Reassembly {
   std::uint16_t total_ = 0;
   std::size_t octets_ = 0;
   PayloadType first_ = PayloadType::None;
+  std::uint8_t reserved_ = 0;
   std::map<std::uint16_t, Buffer> pieces_;
 };
 

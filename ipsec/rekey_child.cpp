@@ -43,9 +43,9 @@ void IkePeer::Impl::start_create_child(Context& cx, IkeSa& sa, Task t) {
 }
 
 /* --> CREATE_CHILD_SA { [N(REKEY_SA)], SA, Ni, [KEi], TSi, TSr }
-   <-- CREATE_CHILD_SA { SA, Nr, [KEr], TSi, TSr } */
+   <-- CREATE_CHILD_SA { SA, Nr, [KEr], TSi, TSr, [N(ADDITIONAL_KEY_EXCHANGE)] } */
 void IkePeer::Impl::answer_create_child(Context& cx, IkeSa& sa, const Parts& parts, Spi old_spi) {
-  const auto answer = [&](NotifyType t) { respond(cx, sa, Exchange::CreateChildSa, {make_notify(t)}); };
+  const auto answer = [&](NotifyType t) { respond(cx, sa, {make_notify(t)}); };
   if (parts.ts_i.empty() || parts.ts_r.empty()) return answer(NotifyType::TsUnacceptable);
   const auto chosen = choose(parts.proposals, config.esp, WithDh::Yes);
   const Spi spi_out = chosen ? read_spi(chosen->spi) : Spi{};
@@ -59,28 +59,23 @@ void IkePeer::Impl::answer_create_child(Context& cx, IkeSa& sa, const Parts& par
   const auto local_ts = narrow(parts.ts_r, old != nullptr ? old->sa.local_ts : any_ipv4());
   if (!remote_ts || !local_ts) return answer(NotifyType::TsUnacceptable);
 
-  std::optional<KeyExchangeAnswer> ke;
-  if (chosen->suite.dh != DhGroup::None) {
-    if (!parts.ke || parts.ke->group != chosen->suite.dh)
-      return respond(cx, sa, Exchange::CreateChildSa, {invalid_ke(chosen->suite.dh)});
-    auto made = entropy.answer_key_exchange(chosen->suite.dh, parts.ke->value);
-    if (!made) return refuse_as_malformed(cx, sa, Exchange::CreateChildSa);
-    ke = std::move(*made);
-  }
-  Buffer nonce(kNonceOctets);
-  entropy.fill(nonce);
-  const Spi spi_in = new_spi();
-  auto keys = derive_child_keys(sa.suite.prf, chosen->suite, sa.keys.d.view(), ke ? ke->secret.view() : Bytes(),
-                                parts.nonce, nonce);
-  Child fresh = make_child(cx, sa, chosen->suite, spi_in, spi_out, std::move(keys), false, *local_ts, *remote_ts);
-  install_inbound(cx, fresh);
-  Payloads reply{make_sa({proposal_of(chosen->suite, chosen->number, spi_in, WithDh::Yes)}),
-                 {PayloadType::Nonce, false, nonce}};
-  if (ke) reply.push_back(make_ke(*ke));
+  const DhGroup group = chosen->suite.dh;
+  if (group != DhGroup::None && (!parts.ke || parts.ke->group != group)) return respond(cx, sa, {invalid_ke(group)});
+  auto made = begin_answer(sa, group, parts.ke);
+  if (!made) return refuse_as_malformed(cx, sa);
+  Payloads reply{make_sa({chosen->with_none(proposal_of(chosen->suite, chosen->number, made->spi_in, WithDh::Yes))}),
+                 {PayloadType::Nonce, false, made->nonce}};
+  if (made->ke) reply.push_back(make_ke(*made->ke));
   reply.push_back(make_ts(PayloadType::TsI, *remote_ts));
   reply.push_back(make_ts(PayloadType::TsR, *local_ts));
-  respond(cx, sa, Exchange::CreateChildSa, reply);
-  child_answered(cx, sa, old_spi, std::move(fresh), lowest_nonce(parts.nonce, nonce));
+  if (await_followups(cx, sa, made, chosen->suite.more_ke, reply)) return;
+  auto keys =
+      derive_child_keys(sa.suite.prf, chosen->suite, sa.keys.d.view(), made->ke ? made->ke->secret.view() : Bytes(),
+                        parts.nonce, made->nonce, made->secrets.view());
+  Child fresh = make_child(cx, sa, chosen->suite, made->spi_in, spi_out, std::move(keys), false, *local_ts, *remote_ts);
+  install_inbound(cx, fresh);
+  finish_answer(cx, sa, *made, reply);
+  child_answered(cx, sa, old_spi, std::move(fresh), lowest_nonce(parts.nonce, made->nonce));
 }
 
 void IkePeer::Impl::child_answered(Context& cx, IkeSa& sa, Spi old_spi, Child fresh, Buffer lowest) {
@@ -124,17 +119,19 @@ void IkePeer::Impl::on_create_child_response(Context& cx, IkeSa& sa, Request r, 
       (!has_group || (r.ke && parts->ke && parts->ke->group == r.ke->group() && chosen->suite.dh == r.ke->group()));
   if (spi_out == Spi{} || !local_ts || !remote_ts || !group_fits)
     return abandon(cx, sa, "the peer's answer to a Child SA rekey is malformed");
+  if (follow_up(cx, sa, r, chosen->suite.more_ke, payloads)) return;
   SecretBytes shared;
   if (has_group) {
     auto secret = r.ke->shared_secret(parts->ke->value);
     if (!secret) return abandon(cx, sa, "the peer's answer to a Child SA rekey holds " + secret.error());
     shared = std::move(*secret);
   }
-  auto keys = derive_child_keys(sa.suite.prf, chosen->suite, sa.keys.d.view(), shared.view(), r.nonce, parts->nonce);
+  auto keys = derive_child_keys(sa.suite.prf, chosen->suite, sa.keys.d.view(), shared.view(), r.nonce, parts->nonce,
+                                r.followup ? r.followup->secrets.view() : Bytes());
   Child fresh = make_child(cx, sa, chosen->suite, r.new_spi, spi_out, std::move(keys), true, *local_ts, *remote_ts);
   install_inbound(cx, fresh);
   sa.busy_since.reset();
-  sa.refusals = 0;
+  sa.refusals = sa.forgotten = 0;
   sa.create_child_at.reset();
   child_created(cx, sa, r, lowest_nonce(r.nonce, parts->nonce), std::move(fresh));
 }

@@ -26,36 +26,36 @@ void IkePeer::Impl::start_ike_rekey(Context& cx, IkeSa& sa) {
   send_request(cx, sa, Exchange::CreateChildSa, std::move(r), payloads);
 }
 
-/* --> CREATE_CHILD_SA { SA, Ni, KEi }   <-- CREATE_CHILD_SA { SA, Nr, KEr } */
+/* --> CREATE_CHILD_SA { SA, Ni, KEi }
+   <-- CREATE_CHILD_SA { SA, Nr, KEr, [N(ADDITIONAL_KEY_EXCHANGE)] } */
 void IkePeer::Impl::answer_ike_rekey(Context& cx, IkeSa& sa, const Parts& parts) {
-  const auto answer = [&](NotifyType t) { respond(cx, sa, Exchange::CreateChildSa, {make_notify(t)}); };
+  const auto answer = [&](NotifyType t) { respond(cx, sa, {make_notify(t)}); };
   const auto chosen = choose(parts.proposals, config.ike);
   const std::uint64_t spi_i = chosen ? read_ike_spi(chosen->spi) : 0;
   if (spi_i == 0) return answer(NotifyType::NoProposalChosen);
-  if (!parts.ke || parts.ke->group != chosen->suite.dh)
-    return respond(cx, sa, Exchange::CreateChildSa, {invalid_ke(chosen->suite.dh)});
-  const auto ke = entropy.answer_key_exchange(chosen->suite.dh, parts.ke->value);
-  if (!ke) return refuse_as_malformed(cx, sa, Exchange::CreateChildSa);
+  if (!parts.ke || parts.ke->group != chosen->suite.dh) return respond(cx, sa, {invalid_ke(chosen->suite.dh)});
+  auto made = begin_answer(sa, chosen->suite.dh, parts.ke);
+  if (!made) return refuse_as_malformed(cx, sa);
+  const Proposal ours = proposal_of(chosen->suite, chosen->number, ike_spi_octets(made->ike_spi));
+  const Payloads reply{
+      make_sa({chosen->with_none(ours)}), {PayloadType::Nonce, false, made->nonce}, make_ke(*made->ke)};
+  if (await_followups(cx, sa, made, chosen->suite.more_ke, reply)) return;
 
   auto fresh = std::make_unique<IkeSa>();
   fresh->initiator = false;
   fresh->spi_i = spi_i;
-  fresh->spi_r = entropy.u64() | 1;
+  fresh->spi_r = made->ike_spi;
   fresh->suite = chosen->suite;
-  Buffer nonce(kNonceOctets);
-  entropy.fill(nonce);
-  const auto seed = skeyseed_rekey(sa.suite.prf, sa.keys.d.view(), ke->secret.view(), parts.nonce, nonce);
-  fresh->keys = derive_ike_keys(fresh->suite, seed.view(), parts.nonce, nonce, fresh->spi_i, fresh->spi_r);
-  respond(cx, sa, Exchange::CreateChildSa,
-          {make_sa({proposal_of(fresh->suite, chosen->number, ike_spi_octets(fresh->spi_r))}),
-           {PayloadType::Nonce, false, nonce},
-           make_ke(*ke)});
+  const auto seed = skeyseed_rekey(sa.suite.prf, sa.keys.d.view(), made->ke->secret.view(), parts.nonce, made->nonce,
+                                   made->secrets.view());
+  fresh->keys = derive_ike_keys(fresh->suite, seed.view(), parts.nonce, made->nonce, fresh->spi_i, fresh->spi_r);
+  finish_answer(cx, sa, *made, reply);
   IkeSa& next = add_successor(cx, sa, std::move(fresh));
   // RFC 7296 2.25.2: "If a peer receives a request to rekey an IKE SA that it is currently rekeying, it SHOULD reply as
   // usual, and SHOULD prepare to close redundant SAs and move inherited Child SAs later based on the nonces".
   if (sa.doing(TaskKind::RekeyIke)) {
     next.undecided = true;
-    sa.request->rival = RivalRekey{.spi_r = next.spi_r, .lowest_nonce = lowest_nonce(parts.nonce, nonce)};
+    sa.request->rival = RivalRekey{.spi_r = next.spi_r, .lowest_nonce = lowest_nonce(parts.nonce, made->nonce)};
     return;
   }
   sa.drop_at = cx.now + kAwaitDelete;
@@ -74,6 +74,7 @@ void IkePeer::Impl::on_ike_rekey_response(Context& cx, IkeSa& sa, Request r, con
   const auto chosen = parts && single(parts->proposals) ? choose(parts->proposals, config.ike) : std::nullopt;
   const std::uint64_t spi_r = chosen ? read_ike_spi(chosen->spi) : 0;
   const bool fits = spi_r != 0 && parts->ke && parts->ke->group == r.ke->group() && chosen->suite.dh == r.ke->group();
+  if (fits && follow_up(cx, sa, r, chosen->suite.more_ke, payloads)) return;
   const auto shared = fits ? r.ke->shared_secret(parts->ke->value) : fail(std::string("the wrong things"));
   if (!shared) return abandon(cx, sa, "the peer's answer to an IKE SA rekey holds " + shared.error());
   auto fresh = std::make_unique<IkeSa>();
@@ -81,7 +82,8 @@ void IkePeer::Impl::on_ike_rekey_response(Context& cx, IkeSa& sa, Request r, con
   fresh->spi_i = r.new_ike_spi;
   fresh->spi_r = spi_r;
   fresh->suite = chosen->suite;
-  const auto seed = skeyseed_rekey(sa.suite.prf, sa.keys.d.view(), shared->view(), r.nonce, parts->nonce);
+  const auto seed = skeyseed_rekey(sa.suite.prf, sa.keys.d.view(), shared->view(), r.nonce, parts->nonce,
+                                   r.followup ? r.followup->secrets.view() : Bytes());
   fresh->keys = derive_ike_keys(fresh->suite, seed.view(), r.nonce, parts->nonce, fresh->spi_i, fresh->spi_r);
   IkeSa& ours = add_successor(cx, sa, std::move(fresh));
   IkeSa* theirs = r.rival ? find_rival(*r.rival) : nullptr;

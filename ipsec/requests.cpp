@@ -18,9 +18,11 @@ bool deletes_ike(const Payloads& payloads) {
   });
 }
 
-Exchange exchange_of(TaskKind k) {
-  switch (k) {
+Exchange exchange_of(const Request& r) {
+  if (r.followup) return Exchange::IkeFollowupKe;
+  switch (r.task.kind) {
     case TaskKind::Init: return Exchange::IkeSaInit;
+    case TaskKind::Intermediate: return Exchange::IkeIntermediate;
     case TaskKind::Auth: return Exchange::IkeAuth;
     case TaskKind::CreateChild:
     case TaskKind::RekeyChild:
@@ -80,10 +82,10 @@ void IkePeer::Impl::send_plain_request(Context& cx, IkeSa& sa, Request r, Buffer
   sa.request = std::move(r);
 }
 
-void IkePeer::Impl::respond(Context& cx, IkeSa& sa, Exchange e, const Payloads& payloads) {
-  trace(cx, true, sa.remote, sa.header(e, true, sa.expected_request - 1), payloads);
-  sa.last_response = protect(sa.header(e, true, sa.expected_request - 1), payloads, *sa.out, sa.peer_fragments,
-                             [&] { return next_iv(sa); });
+void IkePeer::Impl::respond(Context& cx, IkeSa& sa, const Payloads& payloads) {
+  const Header h = sa.header(sa.requested, true, sa.expected_request - 1);
+  trace(cx, true, sa.remote, h, payloads);
+  sa.last_response = protect(h, payloads, *sa.out, sa.peer_fragments, [&] { return next_iv(sa); });
   send_datagrams(cx, sa, sa.last_response);
 }
 
@@ -91,9 +93,9 @@ void IkePeer::Impl::respond(Context& cx, IkeSa& sa, Exchange e, const Payloads& 
 // authentication code checks and window checks) and it returns an INVALID_SYNTAX notification, then this error
 // notification is considered fatal in both peers, meaning that the IKE SA is deleted without needing an explicit Delete
 // payload."
-void IkePeer::Impl::refuse_as_malformed(Context& cx, IkeSa& sa, Exchange e) {
-  respond(cx, sa, e, {make_notify(NotifyType::InvalidSyntax)});
-  lost(cx, sa, fmt::format("the peer's {} is malformed: INVALID_SYNTAX sent", to_string(e)));
+void IkePeer::Impl::refuse_as_malformed(Context& cx, IkeSa& sa) {
+  respond(cx, sa, {make_notify(NotifyType::InvalidSyntax)});
+  lost(cx, sa, fmt::format("the peer's {} is malformed: INVALID_SYNTAX sent", to_string(sa.requested)));
 }
 
 void IkePeer::Impl::retransmit(Context& cx, IkeSa& sa) {
@@ -127,6 +129,7 @@ void IkePeer::Impl::pump(Context& cx, IkeSa& sa) {
     r.task = t;
     switch (t.kind) {
       case TaskKind::Init:
+      case TaskKind::Intermediate:
       case TaskKind::Auth: break;
       case TaskKind::Dpd:
         r.liveness = true;
@@ -153,10 +156,11 @@ void IkePeer::Impl::on_protected(Context& cx, IkeSa& sa, const Received& e, cons
   // Nothing but the expected request, a repetition of the last one, or the answer to ours is worth decrypting.
   const bool repeated = !h.response && sa.expected_request > 0 && h.message_id == sa.expected_request - 1;
   // An answer is of its request's exchange (RFC 7296 3.1); another's payloads mean something else.
-  const bool answer = sa.request && sa.request->id == h.message_id && h.exchange == exchange_of(sa.request->task.kind);
+  const bool answer = sa.request && sa.request->id == h.message_id && h.exchange == exchange_of(*sa.request);
   const bool expected = h.response ? answer : h.message_id == sa.expected_request;
   if (!repeated && (!expected || sa.state == IkeSa::State::Closed)) return;
   auto opened = unprotect(e.message, h, *sa.in);
+  if (!opened && repeated && sa.in_before) opened = unprotect(e.message, h, *sa.in_before);
   if (!opened) {
     if (debug.messages)
       cx.out.push_back(Trace{{fmt::format("<- {} message {} does not decrypt", e.remote.to_string(), h.message_id)}});
@@ -179,15 +183,19 @@ void IkePeer::Impl::on_protected(Context& cx, IkeSa& sa, const Received& e, cons
   }
   auto chain = parse_chain(opened->first, opened->plain);
   if (chain) trace(cx, false, e.remote, h, chain->payloads);
+  const bool sound = chain && !unknown_critical(chain->payloads);
+  if (sound && h.exchange == Exchange::IkeIntermediate && !sa.established)
+    authenticate_received(sa, e.message, *opened);
   if (h.response) {
     // RFC 7296 2.21: a malformed answer is no answer; retransmission ends it.
-    if (chain && !unknown_critical(chain->payloads)) on_response(cx, sa, chain->payloads);
+    if (sound) on_response(cx, sa, chain->payloads);
     return;
   }
   ++sa.expected_request;
-  if (!chain) return refuse_as_malformed(cx, sa, h.exchange);
+  sa.requested = h.exchange;
+  if (!chain) return refuse_as_malformed(cx, sa);
   if (const auto type = unknown_critical(chain->payloads)) {
-    return respond(cx, sa, h.exchange, {make_notify(NotifyType::UnsupportedCriticalPayload, Buffer{*type})});
+    return respond(cx, sa, {make_notify(NotifyType::UnsupportedCriticalPayload, Buffer{*type})});
   }
   on_request(cx, sa, h, chain->payloads);
 }
@@ -197,7 +205,8 @@ void IkePeer::Impl::on_request(Context& cx, IkeSa& sa, const Header& h, const Pa
   if (sa.undecided && !deletes_ike(payloads)) used_by_peer(cx, sa);
   switch (h.exchange) {
     case Exchange::IkeAuth:
-      if (half_open) return on_auth_request(cx, sa, payloads);
+      if (half_open && additional(sa.suite.more_ke, sa.intermediates) == DhGroup::None)
+        return on_auth_request(cx, sa, payloads);
       break;
     case Exchange::CreateChildSa:
       if (!half_open) return on_create_child_request(cx, sa, payloads);
@@ -205,9 +214,15 @@ void IkePeer::Impl::on_request(Context& cx, IkeSa& sa, const Header& h, const Pa
     case Exchange::Informational:
       if (!half_open) return on_informational_request(cx, sa, payloads);
       break;
+    case Exchange::IkeIntermediate:
+      if (half_open) return on_intermediate_request(cx, sa, payloads);
+      break;
+    case Exchange::IkeFollowupKe:
+      if (!half_open) return on_followup_request(cx, sa, payloads);
+      break;
     case Exchange::IkeSaInit: break;
   }
-  refuse_as_malformed(cx, sa, h.exchange);
+  refuse_as_malformed(cx, sa);
 }
 
 void IkePeer::Impl::on_response(Context& cx, IkeSa& sa, const Payloads& payloads) {
@@ -218,13 +233,15 @@ void IkePeer::Impl::on_response(Context& cx, IkeSa& sa, const Payloads& payloads
   const auto error = error_in(payloads);
   if (sa.established && error && error->type == NotifyType::InvalidSyntax)
     return lost(cx, sa, "the peer calls our request malformed (INVALID_SYNTAX)");
+  if (r.followup) return on_followup_response(cx, sa, std::move(r), payloads);
   switch (r.task.kind) {
     case TaskKind::Init: break;
+    case TaskKind::Intermediate: return on_intermediate_response(cx, sa, payloads);
     case TaskKind::Auth: return on_auth_response(cx, sa, payloads);
     case TaskKind::Dpd: break;
     case TaskKind::CreateChild:
-    case TaskKind::RekeyChild: on_create_child_response(cx, sa, std::move(r), payloads); break;
-    case TaskKind::RekeyIke: return on_ike_rekey_response(cx, sa, std::move(r), payloads);
+    case TaskKind::RekeyChild:
+    case TaskKind::RekeyIke: return create_child_answered(cx, sa, std::move(r), payloads);
     case TaskKind::DeleteChild:
     case TaskKind::DeleteIke: return on_delete_response(cx, sa, r);
   }

@@ -1,8 +1,9 @@
-// IKE_SA_INIT (RFC 7296 1.2, 2.6, 2.7, 2.23), both roles.
+// IKE_SA_INIT (RFC 7296 1.2, 2.6, 2.7, 2.23): ours, and what both roles share.
+#include "ipsec/sa_init.hpp"
+
 #include <algorithm>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "ipsec/describe.hpp"
 #include "ipsec/peer_impl.hpp"
@@ -11,9 +12,8 @@ namespace cgw::ipsec {
 namespace {
 
 constexpr std::uint16_t kIkePort = 500, kNatTPort = 4500;
-constexpr std::size_t kNonce = 32, kMinNonce = 16, kMaxNonce = 256;
+constexpr std::size_t kMinNonce = 16, kMaxNonce = 256;
 constexpr unsigned kMaxInitRetries = 3;
-constexpr std::size_t kMaxHalfOpen = 4;  // the oldest makes room
 constexpr std::size_t kMaxCookie = 64;
 
 // RFC 7296 2.23: SHA-1 of SPIs, address and port.
@@ -29,11 +29,30 @@ Buffer nat_hash(std::uint64_t spi_i, std::uint64_t spi_r, const Endpoint& e) {
   return sha1(b);
 }
 
-bool nonce_fits(const Payload* p) {
-  return p != nullptr && p->body.size() >= kMinNonce && p->body.size() <= kMaxNonce;
+}  // namespace
+
+Buffer plain_message(Header h, const Payloads& payloads) {
+  Buffer chain, message;
+  h.first = write_chain(payloads, chain);
+  h.length = static_cast<std::uint32_t>(kHeaderOctets + chain.size());
+  write_header(h, message);
+  message.insert(message.end(), chain.begin(), chain.end());
+  return message;
 }
 
-}  // namespace
+std::optional<InitParts> parse_init(const Payloads& payloads) {
+  const auto* sa = find(payloads, PayloadType::Sa);
+  const auto* nonce = find(payloads, PayloadType::Nonce);
+  const auto ke = find_ke(payloads);
+  if (sa == nullptr || nonce == nullptr || !ke) return std::nullopt;
+  if (nonce->body.size() < kMinNonce || nonce->body.size() > kMaxNonce) return std::nullopt;
+  auto proposals = parse_sa(sa->body);
+  if (!proposals) return std::nullopt;
+  return InitParts{.proposals = std::move(*proposals),
+                   .ke = *ke,
+                   .nonce = nonce->body,
+                   .intermediate = find_notify(payloads, NotifyType::IntermediateExchangeSupported).has_value()};
+}
 
 void IkePeer::Impl::start_init(Context& cx, IkeSa& sa) {
   sa.initiator = true;
@@ -41,13 +60,13 @@ void IkePeer::Impl::start_init(Context& cx, IkeSa& sa) {
   sa.local = {config.local, kIkePort};
   sa.remote = {config.remote, kIkePort};
   sa.forced_encap = config.force_encap;
-  sa.ni.resize(kNonce);
+  sa.ni.resize(kNonceOctets);
   entropy.fill(sa.ni);
   ++status.attempts;
   send_init(cx, sa, config.ike.front().dh);
 }
 
-/* IKE_SA_INIT { [N(COOKIE)], SAi1, KEi, Ni, N(NATD_S), N(NATD_D), N(FRAG_SUP) } --> */
+/* IKE_SA_INIT { [N(COOKIE)], SAi1, KEi, Ni, N(NATD_S), N(NATD_D), N(FRAG_SUP), [N(INTERMEDIATE)] } --> */
 void IkePeer::Impl::send_init(Context& cx, IkeSa& sa, DhGroup group) {
   if (!sa.ke || sa.ke->group() != group) sa.ke = entropy.new_key_exchange(group);
   Payloads payloads;
@@ -58,15 +77,11 @@ void IkePeer::Impl::send_init(Context& cx, IkeSa& sa, DhGroup group) {
   add_nat_detection(sa, payloads);
   payloads.push_back(make_notify(NotifyType::FragmentationSupported));
   announce_authentication(sa, payloads);
+  if (wants_intermediate()) payloads.push_back(make_notify(NotifyType::IntermediateExchangeSupported));
 
-  Buffer chain;
-  Header h = sa.header(Exchange::IkeSaInit, false, 0);
+  const Header h = sa.header(Exchange::IkeSaInit, false, 0);
   trace(cx, true, sa.remote, h, payloads);
-  h.first = write_chain(payloads, chain);
-  h.length = static_cast<std::uint32_t>(kHeaderOctets + chain.size());
-  sa.init_request.clear();
-  write_header(h, sa.init_request);
-  sa.init_request.insert(sa.init_request.end(), chain.begin(), chain.end());
+  sa.init_request = plain_message(h, payloads);
   Request r;
   r.task.kind = TaskKind::Init;
   send_plain_request(cx, sa, std::move(r), sa.init_request);
@@ -158,20 +173,15 @@ void IkePeer::Impl::on_init_response(Context& cx, IkeSa& sa, const Header& h, co
   if (unknown_critical(payloads)) return;
   if (init_refused(cx, sa, payloads)) return;
 
-  const auto* sa_payload = ipsec::find(payloads, PayloadType::Sa);
-  const auto* ke_payload = ipsec::find(payloads, PayloadType::Ke);
-  const auto* nonce = ipsec::find(payloads, PayloadType::Nonce);
-  if (sa_payload == nullptr || ke_payload == nullptr || !nonce_fits(nonce) || h.spi_r == 0) return;
-  const auto proposals = parse_sa(sa_payload->body);
-  const auto ke = parse_ke(ke_payload->body);
-  if (!proposals || !single(*proposals) || !ke) return;
-  const auto chosen = choose(*proposals, config.ike);
-  if (!chosen || chosen->suite.dh != ke->group || ke->group != sa.ke->group()) return;
-  const auto shared = sa.ke->shared_secret(ke->value);
+  const auto init = h.spi_r != 0 ? parse_init(payloads) : std::nullopt;
+  if (!init || !single(init->proposals)) return;
+  const auto chosen = choose(init->proposals, acceptable_ike(init->intermediate));
+  if (!chosen || chosen->suite.dh != init->ke.group || init->ke.group != sa.ke->group()) return;
+  const auto shared = sa.ke->shared_secret(init->ke.value);
   if (!shared) return note(cx, Level::Warning, "IKE_SA_INIT from the peer holds " + shared.error());
 
   sa.spi_r = h.spi_r;
-  sa.nr = nonce->body;
+  sa.nr = init->nonce;
   sa.suite = chosen->suite;
   sa.local = {e.local.address, sa.local.port};
   sa.init_response = e.message;
@@ -187,111 +197,7 @@ void IkePeer::Impl::on_init_response(Context& cx, IkeSa& sa, const Header& h, co
   sa.ke.reset();
   sa.request.reset();
   sa.last_heard = cx.now;
-  start_auth(cx, sa);
-}
-
-// Half-open IKE SAs of one peer are few. One more takes the place of the oldest: of several at a time at most one will
-// come to anything, and that is the latest.
-void IkePeer::Impl::make_room(Context& cx) {
-  const auto half_open = [](const auto& s) { return !s->gone && s->state == IkeSa::State::HalfOpen; };
-  if (static_cast<std::size_t>(std::ranges::count_if(sas, half_open)) < kMaxHalfOpen) return;
-  drop(cx, **std::ranges::find_if(sas, half_open));
-}
-
-// Anybody can make us say such things: once each.
-void IkePeer::Impl::say_once(Context& cx, std::string text) {
-  if (text == said_init) return;
-  said_init = text;
-  note(cx, Level::Warning, std::move(text));
-}
-
-/* --> IKE_SA_INIT { SAi1, KEi, Ni, ... }   <-- IKE_SA_INIT { SAr1, KEr, Nr, ... } */
-void IkePeer::Impl::on_init_request(Context& cx, const Header& h, const Received& e) {
-  if (h.spi_i == 0 || h.spi_r != 0 || h.message_id != 0 || !h.initiator || !running) return;
-  // A repetition: the same answer (RFC 7296 2.1).
-  for (const auto& s : sas) {
-    if (s->initiator || s->init_request != e.message) continue;
-    if (s->state == IkeSa::State::HalfOpen) send_datagrams(cx, *s, {s->init_response});
-    return;
-  }
-
-  auto fresh = std::make_unique<IkeSa>();
-  IkeSa& sa = *fresh;
-  sa.spi_i = h.spi_i;
-  sa.local = e.local;
-  sa.remote = e.remote;
-  sa.state = IkeSa::State::HalfOpen;
-  const auto reply = [&](const Payloads& payloads) {
-    Buffer chain, message;
-    Header out = sa.header(Exchange::IkeSaInit, true, 0);
-    trace(cx, true, sa.remote, out, payloads);
-    out.first = write_chain(payloads, chain);
-    out.length = static_cast<std::uint32_t>(kHeaderOctets + chain.size());
-    write_header(out, message);
-    message.insert(message.end(), chain.begin(), chain.end());
-    send_datagrams(cx, sa, {message});
-    return message;
-  };
-
-  const auto chain = parse_chain(h.first, Bytes(e.message).subspan(kHeaderOctets));
-  if (!chain) return;
-  const Payloads& payloads = chain->payloads;
-  trace(cx, false, e.remote, h, payloads);
-  if (const auto type = unknown_critical(payloads)) {
-    reply({make_notify(NotifyType::UnsupportedCriticalPayload, Buffer{*type})});
-    return;
-  }
-  const auto* sa_payload = ipsec::find(payloads, PayloadType::Sa);
-  const auto* ke_payload = ipsec::find(payloads, PayloadType::Ke);
-  const auto* nonce = ipsec::find(payloads, PayloadType::Nonce);
-  if (sa_payload == nullptr || ke_payload == nullptr || !nonce_fits(nonce)) return;
-  const auto proposals = parse_sa(sa_payload->body);
-  const auto ke = parse_ke(ke_payload->body);
-  if (!proposals || !ke) return;
-  const auto chosen = choose(*proposals, config.ike);
-  if (!chosen) {
-    say_once(cx, fmt::format("{} proposes nothing that an 'ike proposal' of ours has: NO_PROPOSAL_CHOSEN sent",
-                             e.remote.address.to_string()));
-    reply({make_notify(NotifyType::NoProposalChosen)});
-    return;
-  }
-  if (ke->group != chosen->suite.dh) {
-    Buffer group;
-    Writer(group).u16(static_cast<std::uint16_t>(chosen->suite.dh));
-    reply({make_notify(NotifyType::InvalidKePayload, group)});
-    return;
-  }
-  // A value that cannot be one is not worth a key of ours.
-  const bool possible = ke->value.size() == public_value_octets(ke->group);
-  const auto ours = possible ? entropy.answer_key_exchange(ke->group, ke->value) : fail(std::string());
-  if (!ours) {
-    reply({make_notify(NotifyType::InvalidSyntax)});
-    return;
-  }
-  make_room(cx);
-
-  // RFC 7296 2.23: the hashes are over the SPIs of the header they came under, which has no responder's yet.
-  detect_nat(sa, payloads);
-  sa.spi_r = entropy.u64() | 1;
-  sa.suite = chosen->suite;
-  sa.ni = nonce->body;
-  sa.nr.resize(kNonce);
-  entropy.fill(sa.nr);
-  read_announcement(sa, payloads);
-  Payloads answer{
-      make_sa({proposal_of(sa.suite, chosen->number, {})}), make_ke(*ours), {PayloadType::Nonce, false, sa.nr}};
-  add_nat_detection(sa, answer);
-  if (sa.peer_fragments) answer.push_back(make_notify(NotifyType::FragmentationSupported));
-  announce_authentication(sa, answer);
-  sa.init_request = e.message;
-  sa.init_response = reply(answer);
-  const auto seed = skeyseed_initial(sa.suite.prf, sa.ni, sa.nr, ours->secret.view());
-  sa.keys = derive_ike_keys(sa.suite, seed.view(), sa.ni, sa.nr, sa.spi_i, sa.spi_r);
-  make_ciphers(cx, sa);
-  sa.created = cx.now;
-  sa.last_heard = cx.now;
-  sa.expected_request = 1;
-  sas.push_back(std::move(fresh));
+  start_intermediate_or_auth(cx, sa);
 }
 
 }  // namespace cgw::ipsec

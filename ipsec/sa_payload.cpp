@@ -52,12 +52,36 @@ bool contains(const Proposal& offered, const std::vector<Transform>& wanted) {
   });
 }
 
+bool additional_type(TransformType t) {
+  return t >= TransformType::AddKe1 && t <= TransformType::AddKe7;
+}
+
+std::vector<Transform> left_out(const Proposal& offered, const std::vector<Transform>& wanted) {
+  std::vector<Transform> out;
+  for (const Transform& o : offered.transforms) {
+    const auto same_type = [&](const Transform& t) { return t.type == o.type; };
+    if (additional_type(o.type) && std::ranges::none_of(wanted, same_type) && std::ranges::none_of(out, same_type))
+      out.push_back({o.type, static_cast<std::uint16_t>(DhGroup::None), 0});
+  }
+  return out;
+}
+
+void add_additional(const AdditionalKe& all, std::vector<Transform>& out) {
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (all[i] == DhGroup::None) continue;
+    const auto type = static_cast<std::uint8_t>(static_cast<std::size_t>(TransformType::AddKe1) + i);
+    out.push_back({TransformType{type}, static_cast<std::uint16_t>(all[i]), 0});
+  }
+}
+
 template <class Suite, class Wanted>
 std::optional<Chosen<Suite>> choose_from(const std::vector<Proposal>& theirs, const std::vector<Suite>& ours,
                                          SaProtocol protocol, Wanted wanted) {
   for (const auto& suite : ours) {
     for (const auto& p : theirs) {
-      if (p.protocol == protocol && contains(p, wanted(suite))) return Chosen<Suite>{suite, p.number, p.spi};
+      const std::vector<Transform> ours_only = wanted(suite);
+      if (p.protocol == protocol && contains(p, ours_only))
+        return Chosen<Suite>{suite, p.number, p.spi, left_out(p, ours_only)};
     }
   }
   return std::nullopt;
@@ -126,6 +150,7 @@ Proposal proposal_of(const IkeSuite& s, std::uint8_t number, Bytes spi) {
   p.transforms.push_back({TransformType::Prf, static_cast<std::uint16_t>(s.prf), 0});
   if (s.integ != Integ::None) p.transforms.push_back({TransformType::Integ, static_cast<std::uint16_t>(s.integ), 0});
   p.transforms.push_back({TransformType::Dh, static_cast<std::uint16_t>(s.dh), 0});
+  add_additional(s.more_ke, p.transforms);
   return p;
 }
 
@@ -136,6 +161,7 @@ Proposal proposal_of(const EspSuite& s, std::uint8_t number, Spi spi, WithDh dh)
   if (s.integ != Integ::None) p.transforms.push_back({TransformType::Integ, static_cast<std::uint16_t>(s.integ), 0});
   if (dh == WithDh::Yes && s.dh != DhGroup::None) {
     p.transforms.push_back({TransformType::Dh, static_cast<std::uint16_t>(s.dh), 0});
+    add_additional(s.more_ke, p.transforms);
   }
   p.transforms.push_back({TransformType::Esn, static_cast<std::uint16_t>(s.esn ? 1 : 0), 0});
   return p;

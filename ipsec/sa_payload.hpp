@@ -9,7 +9,7 @@
 namespace cgw::ipsec {
 
 enum class SaProtocol : std::uint8_t { Ike = 1, Ah = 2, Esp = 3 };
-enum class TransformType : std::uint8_t { Encr = 1, Prf = 2, Integ = 3, Dh = 4, Esn = 5 };
+enum class TransformType : std::uint8_t { Encr = 1, Prf = 2, Integ = 3, Dh = 4, Esn = 5, AddKe1 = 6, AddKe7 = 12 };
 
 struct Transform {
   TransformType type{};
@@ -44,6 +44,13 @@ struct Chosen {
   Suite suite;
   std::uint8_t number = 0;
   Buffer spi;  // the peer's
+  // NONE of the additional key exchanges that the peer leaves open and the suite does without. RFC 7296 2.7: an answer
+  // "MUST contain exactly one transform of each type included in the proposal".
+  std::vector<Transform> none{};
+  Proposal with_none(Proposal p) const {
+    p.transforms.insert(p.transforms.end(), none.begin(), none.end());
+    return p;
+  }
 };
 // Of an answer: one proposal with one transform of each type (RFC 7296 2.7).
 bool single(const std::vector<Proposal>& answer);
