@@ -29,6 +29,9 @@ std::string_view name(Act a) {
   return "?";
 }
 
+// Whether every rekey has one more exchange, IKE_FOLLOWUP_KE (RFC 9370).
+enum class Additional : std::uint8_t { None, One };
+
 // Walks through all paths of a decision tree that is found while walking: take(n) is one of n ways.
 class Paths {
  public:
@@ -63,10 +66,10 @@ unsigned decisions() {
 // One run: who acts, and how the messages fare.
 class Run {
  public:
-  Run(std::array<Act, 2> acts, std::uint64_t seed, Paths& paths)
+  Run(std::array<Act, 2> acts, std::uint64_t seed, Additional more, Paths& paths)
       : acts_(acts),
         paths_(paths),
-        pair_(left(), right(), seed) {}
+        pair_(with(test::left_peer(), more), right(more), seed) {}
 
   // Words of what went wrong; empty if nothing.
   std::string go() {
@@ -91,9 +94,14 @@ class Run {
   }
 
  private:
-  static ipsec::PeerConfig left() { return test::left_peer(); }
-  static ipsec::PeerConfig right() {
-    auto c = test::right_peer();
+  static ipsec::PeerConfig with(ipsec::PeerConfig c, Additional more) {
+    if (more == Additional::None) return c;
+    c.ike = {*ipsec::parse_ike_suite("aes256gcm16-prfsha384-ecp384-ke1_ecp256")};
+    c.esp = {*ipsec::parse_esp_suite("aes256gcm16-ecp384-ke1_ecp256")};
+    return c;
+  }
+  static ipsec::PeerConfig right(Additional more) {
+    auto c = with(test::right_peer(), more);
     c.initiate = false;
     return c;
   }
@@ -187,12 +195,12 @@ class Run {
   unsigned decisions_ = decisions();
 };
 
-std::size_t walk(std::array<Act, 2> acts, std::uint64_t seed) {
+std::size_t walk(std::array<Act, 2> acts, std::uint64_t seed, Additional more = Additional::None) {
   Paths paths;
   std::size_t runs = 0;
   do {
     ++runs;
-    const std::string wrong = Run(acts, seed, paths).go();
+    const std::string wrong = Run(acts, seed, more, paths).go();
     if (!wrong.empty()) {
       FAIL_CHECK(
           fmt::format("{} against {}, seed {}, path {}: {}", name(acts[0]), name(acts[1]), seed, paths.words(), wrong));
@@ -216,6 +224,19 @@ TEST_CASE(
       // Two seeds: either end's nonces are the lowest.
       for (const std::uint64_t seed : {1, 2})
         runs += walk({a, b}, seed);
+    }
+  }
+  MESSAGE(runs << " runs");
+}
+
+TEST_CASE("so does what goes on in IKE_FOLLOWUP_KE exchanges [RFC 9370 2.2.4]") {
+  constexpr std::array kActs{Act::Nothing,     Act::RekeyChild, Act::RekeyIke,
+                             Act::DeleteChild, Act::DeleteIke,  Act::Reauthenticate};
+  std::size_t runs = 0;
+  for (const Act a : {Act::RekeyChild, Act::RekeyIke}) {
+    for (const Act b : kActs) {
+      for (const std::uint64_t seed : {1, 2})
+        runs += walk({a, b}, seed, Additional::One);
     }
   }
   MESSAGE(runs << " runs");

@@ -234,6 +234,19 @@ TEST_CASE("the keys are RFC 9370's and AUTH is RFC 9242's [RFC 9370 2.2.2, RFC 9
   CHECK(equal_ct(Bytes(find(payloads, PayloadType::Auth)->body).subspan(4), expected));
 }
 
+TEST_CASE("the secrets of a rekey's additional exchanges stand behind the nonces [RFC 9370 2.2.4]") {
+  const Buffer d(48, 1), shared(32, 2), ni(32, 3), nr(32, 4), more(64, 5);
+  Buffer behind = nr;
+  behind.insert(behind.end(), more.begin(), more.end());
+  CHECK(skeyseed_rekey(Prf::HmacSha384, d, shared, ni, nr, more) ==
+        skeyseed_rekey(Prf::HmacSha384, d, shared, ni, behind));
+  const EspSuite suite;
+  CHECK(derive_child_keys(Prf::HmacSha384, suite, d, shared, ni, nr, more).encr_i ==
+        derive_child_keys(Prf::HmacSha384, suite, d, shared, ni, behind).encr_i);
+  CHECK(derive_child_keys(Prf::HmacSha384, suite, d, shared, ni, nr, more).encr_i !=
+        derive_child_keys(Prf::HmacSha384, suite, d, shared, ni, nr).encr_i);
+}
+
 TEST_CASE("rekeys of Child SAs and of the IKE SA are followed up, whoever begins [RFC 9370 2.2.4]") {
   for (const int who : {0, 1}) {
     CAPTURE(who);
