@@ -118,7 +118,6 @@ class Tunnel : public std::enable_shared_from_this<Tunnel> {
   std::optional<kernel::TunnelCounters> take_counters();
   bool probe_is_dead() const;
   void doubt(std::string why);
-  void peer_mapped(const kernel::PeerMapped& m);
   void choose_sa_settings();
   void follow_path_mtu();
   std::uint32_t path_mtu(std::uint32_t reported) const;

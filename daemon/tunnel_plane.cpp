@@ -28,20 +28,11 @@ void Tunnel::plane_event(const kernel::PlaneEvent& event) {
         if (ike_) step_ike(ipsec::ChildExpiring{.spi = e.spi, .hard = false});
       },
       [&](const kernel::PeerMapped& e) {
-        note(Level::Info, "the peer's ESP comes from " + e.remote.to_string() + " now: a NAT has a new mapping");
-        peer_mapped(e);
+        if (ike_) step_ike(ipsec::PeerMapped{.spi_in = e.spi, .remote = e.remote});
       },
       [&](const kernel::PlaneNote& n) { note(n.note.level, n.note.text); },
   };
   std::visit(visitor, event);
-}
-
-// The kernel sends to the address it was told, not to the one that packets come from. A new port needs no new SA; a new
-// address does.
-void Tunnel::peer_mapped(const kernel::PeerMapped& m) {
-  const auto* status = ike();
-  if (status == nullptr || !status->child || status->child->spi_in != m.spi) return;
-  step_ike(ipsec::ChildExpiring{.spi = m.spi, .hard = false});
 }
 
 void Tunnel::choose_sa_settings() {

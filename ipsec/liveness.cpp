@@ -83,9 +83,14 @@ void IkePeer::Impl::on_unprotected(Context& cx, IkeSa& sa, const Header& h, cons
   if (chain && find_notify(chain->payloads, NotifyType::InvalidIkeSpi)) check(cx, sa, kBetweenHints);
 }
 
-// RFC 7296 2.23: a NAT in front of the peer may have given it another port or address; authenticated messages that are
-// no repetitions are followed. The port of a Child SA moves with it; with another address it is rekeyed at once, since
-// the kernel's SAs are known by their destination.
+void IkePeer::Impl::on(Context& cx, const PeerMapped& e) {
+  const auto holds = [&](const auto& sa) { return !sa->gone && sa->child_in(e.spi_in) != nullptr; };
+  if (const auto sa = std::ranges::find_if(sas, holds); sa != sas.end()) follow(cx, **sa, e.remote);
+}
+
+// RFC 7296 2.23: a NAT in front of the peer may have given it another port or address; authenticated messages and
+// ESP that are no repetitions are followed. The port of a Child SA moves with it; with another address it is rekeyed at
+// once, since the kernel's SAs are known by their destination.
 void IkePeer::Impl::follow(Context& cx, IkeSa& sa, const Endpoint& remote) {
   if (!sa.nat_remote || sa.state != IkeSa::State::Established || remote == sa.remote) return;
   const bool same_address = remote.address == sa.remote.address;

@@ -76,6 +76,11 @@ struct ChildExpiring {
   Spi spi;
   bool hard = false;
 };
+// Authentic ESP of this inbound SA comes from there: a NAT in front of the peer may have a new mapping (RFC 7296 2.23).
+struct PeerMapped {
+  Spi spi_in;
+  Endpoint remote;
+};
 // The operator asks for new keys, or for an answer.
 struct Renew {
   enum class What : std::uint8_t { IkeSa, ChildSa, Authentication, Liveness };
@@ -102,8 +107,8 @@ struct Debug {
   bool messages = false, keys = false;
 };
 struct Tick {};
-using Event = std::variant<Start, Stop, Received, Reestablish, EspSeen, ChildExpiring, WallClock, Renew, Suspect,
-                           PathChanged, Debug, Tick>;
+using Event = std::variant<Start, Stop, Received, Reestablish, EspSeen, ChildExpiring, PeerMapped, WallClock, Renew,
+                           Suspect, PathChanged, Debug, Tick>;
 
 // ---- actions, to be carried out in this order
 struct SendDatagram {

@@ -31,6 +31,7 @@ struct IkePeer::Impl {
   void on(Context& cx, const Reestablish& e);
   void on(Context& cx, const EspSeen&);
   void on(Context& cx, const ChildExpiring& e);
+  void on(Context& cx, const PeerMapped& e);
   void on(Context& cx, const Renew& e);
   void on(Context& cx, const Suspect& e);
   void on(Context& cx, const PathChanged& e);

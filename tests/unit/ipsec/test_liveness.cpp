@@ -236,6 +236,26 @@ TEST_CASE("another port of a peer behind a NAT is followed, and the data plane t
   CHECK(p.of<UseOutbound>(kB)[0].sa.spi_out == p.status(kA).child->spi_in);
 }
 
+TEST_CASE("ESP from another port of a peer behind a NAT is followed at once; without a NAT it is not [RFC 7296 2.23]") {
+  for (const bool nat : {true, false}) {
+    CAPTURE(nat);
+    PeerPair p;
+    p.on_the_way = [&](int from, Received& r) {
+      if (nat && from == kA) r.remote.port = 31000;
+      if (nat && from == kB && r.remote.port != 500) r.local.port = 4500;
+    };
+    p.start();
+    REQUIRE(p.up(kB));
+    const auto child = *p.status(kB).child;
+    p.actions[1].clear();
+    p.step(kB, PeerMapped{child.spi_in, {child.remote.address, 31002}});
+    p.step(kB, PeerMapped{Spi{1}, {child.remote.address, 31003}});  // of no SA of ours
+    CHECK(p.of<UseOutbound>(kB).size() == (nat ? 1 : 0));
+    CHECK(p.status(kB).child->remote.port == (nat ? 31002 : child.remote.port));
+    CHECK(p.status(kB).child_rekeys == 0);
+  }
+}
+
 TEST_CASE("another address of a peer behind a NAT is followed by a rekey of the Child SA to there") {
   const IpAddress moved = *IpAddress::parse("198.51.100.77");
   bool away = false;
