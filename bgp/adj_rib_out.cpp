@@ -1,5 +1,8 @@
 #include "bgp/adj_rib_out.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 namespace cgw::bgp {
 
 void AdjRibOut::want(const std::vector<Advertisement>& routes, std::uint32_t limit) {
@@ -15,17 +18,17 @@ void AdjRibOut::want(const std::vector<Advertisement>& routes, std::uint32_t lim
 }
 
 Messages AdjRibOut::difference(const SessionConfig& config, const UpdateContext& context) {
-  std::vector<Prefix> gone;
+  std::vector<Nlri> gone;
   for (const auto& [prefix, r] : told_) {
-    if (!wanted_.contains(prefix)) gone.push_back(prefix);
+    if (!wanted_.contains(prefix)) gone.push_back({prefix, 0});
   }
   // Prefixes with the same attributes share messages.
-  std::map<std::pair<std::optional<std::uint32_t>, std::vector<std::uint32_t>>, std::vector<Prefix>> groups;
+  std::map<std::pair<std::optional<std::uint32_t>, std::vector<std::uint32_t>>, std::vector<Nlri>> groups;
   for (const auto& [prefix, r] : wanted_) {
     const auto it = told_.find(prefix);
-    if (it == told_.end() || it->second != r) groups[{r.med, r.communities}].push_back(prefix);
+    if (it == told_.end() || it->second != r) groups[{r.med, r.communities}].push_back({prefix, 0});
   }
-  Messages out = encode_withdraw(gone);
+  Messages out = encode_withdraw(gone, Family::V4, context);
   for (const auto& [key, prefixes] : groups) {
     PathAttributes a;
     if (context.ebgp) a.as_path = {{AsPathSegment::Type::Sequence, {config.local_as}}};
@@ -33,8 +36,9 @@ Messages AdjRibOut::difference(const SessionConfig& config, const UpdateContext&
     a.med = key.first;
     a.communities = key.second;
     if (!context.ebgp) a.local_pref = 100;
-    for (auto& m : encode_announce(prefixes, a, context))
-      out.push_back(std::move(m));
+    // What does not fit a message is not told; a configured route's attributes always do.
+    auto messages = encode_announce(prefixes, Family::V4, a, context);
+    if (messages) std::ranges::move(*messages, std::back_inserter(out));
   }
   told_ = wanted_;
   return out;

@@ -246,7 +246,7 @@ void Session::Impl::establish(Context& cx, ConnectionId id) {
   cx.why = "KEEPALIVE received";
   cx.out.push_back(SessionUp{});
   advertise(cx);
-  send(cx, id, encode_end_of_rib());
+  send(cx, id, encode_end_of_rib(Family::V4));
 }
 
 void Session::Impl::advertise(Context& cx) {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/note.hpp"
+#include "bgp/eligibility.hpp"
 #include "bgp/session_impl.hpp"
 
 namespace cgw::bgp {
@@ -93,20 +94,20 @@ void Session::Impl::on_update(Context& cx, ConnectionId id, Bytes body) {
     ++status.malformed_updates;
     const std::string octets = hex({reinterpret_cast<const char*>(body.data()), body.size()});
     for (const auto& f : update->findings)
-      complain(cx, fmt::format("UPDATE: {} ({})", f, octets));
+      complain(cx, fmt::format("UPDATE: {} ({})", f.to_string(), octets));
   }
-  if (!update->not_usable.empty()) {
-    cx.out.push_back(
-        Note{Level::Debug, fmt::format("{} prefixes are not used: {}", update->withdrawn.size(), update->not_usable)});
+  bool end_of_rib = false;
+  for (const Update& u : update->updates) {
+    apply(cx, u);
+    end_of_rib = end_of_rib || u.end_of_rib;
   }
-  apply(cx, *update);
   if (adj_rib_in.size() > config.maximum_prefix_in) {
     refuse(cx, id, {.code = 6, .subcode = 1, .data = {}},
            fmt::format("the neighbor announces more than {} prefixes", config.maximum_prefix_in));
     if (!live()) retry_after(cx, jittered(kPrefixLimitPause));
     return;
   }
-  if (!update->end_of_rib) return;
+  if (!end_of_rib) return;
   // The routes before it belong to what it ends.
   if (!cx.changes.empty()) cx.out.push_back(RouteChanges{std::exchange(cx.changes, {})});
   cx.out.push_back(EndOfRib{});
@@ -125,12 +126,23 @@ void Session::Impl::tell_untold(Context& cx) {
 
 // RFC 4271 9: withdrawals first; a prefix in both fields is announced.
 void Session::Impl::apply(Context& cx, const Update& u) {
-  for (const Prefix& p : u.withdrawn) {
+  const auto withdraw = [&](const Prefix& p) {
     if (adj_rib_in.erase(p) > 0) cx.changes.push_back({p, nullptr});
+  };
+  for (const Nlri& n : u.withdrawn)
+    withdraw(n.prefix);
+  if (u.announced.empty()) return;
+  const std::string why =
+      loop(*u.attributes, {.local_as = config.local_as, .router_id = config.router_id, .cluster_id = {}});
+  if (!why.empty()) {
+    cx.out.push_back(Note{Level::Debug, fmt::format("{} prefixes are not used: {}", u.announced.size(), why)});
+    for (const Nlri& n : u.announced)
+      withdraw(n.prefix);
+    return;
   }
-  for (const Prefix& p : u.announced) {
-    adj_rib_in[p] = u.attributes;
-    cx.changes.push_back({p, u.attributes});
+  for (const Nlri& n : u.announced) {
+    adj_rib_in[n.prefix] = u.attributes;
+    cx.changes.push_back({n.prefix, u.attributes});
   }
 }
 

@@ -4,8 +4,9 @@
 
 #include <fmt/format.h>
 
+#include "bgp/as4.hpp"
 #include "bgp/attributes.hpp"
-#include "bgp/framing.hpp"
+#include "bgp/nlri.hpp"
 
 namespace cgw::bgp {
 namespace {
@@ -14,210 +15,144 @@ std::unexpected<Notification> update_error(std::uint8_t subcode) {
   return fail(Notification{.code = 3, .subcode = subcode, .data = {}});
 }
 
-constexpr Asn kAsTrans{23456};
-
-// RFC 6793 4.2.3: a true number in AGGREGATOR says that an old speaker has aggregated since, and neither
-// AS4_AGGREGATOR nor AS4_PATH holds any more. Decided when all attributes are read: they come in any order.
-bool merge_as4_aggregator(ReadAttributes& r) {
-  auto& aggregator = r.attributes.aggregator;
-  if (!aggregator || !r.as4_aggregator) return true;
-  if (aggregator->first != kAsTrans) return false;
-  aggregator = r.as4_aggregator;
-  return true;
-}
-
-// RFC 6793 4.2.3: the leading ASs of AS_PATH that AS4_PATH does not hold, then AS4_PATH.
-void merge_as4_path(ReadAttributes& r) {
-  auto& path = r.attributes.as_path;
-  const auto count = [](const std::vector<AsPathSegment>& p) {
-    std::size_t n = 0;
-    for (const auto& s : p)
-      n += s.type == AsPathSegment::Type::Set ? 1 : s.asns.size();
-    return n;
-  };
-  const std::size_t have = count(path), have4 = count(r.as4_path);
-  if (!r.has_as4_path || have < have4) return;
-  std::vector<AsPathSegment> merged;
-  std::size_t keep = have - have4;
-  for (const auto& s : path) {
-    if (keep == 0) break;
-    AsPathSegment head = s;
-    if (s.type == AsPathSegment::Type::Set) {
-      --keep;
-    } else {
-      head.asns.resize(std::min(keep, s.asns.size()));
-      keep -= head.asns.size();
-    }
-    merged.push_back(std::move(head));
-  }
-  merged.insert(merged.end(), r.as4_path.begin(), r.as4_path.end());
-  path = std::move(merged);
-}
-
-bool contains(const std::vector<AsPathSegment>& path, Asn asn) {
-  return std::ranges::any_of(path,
-                             [&](const AsPathSegment& s) { return std::ranges::find(s.asns, asn) != s.asns.end(); });
-}
-
-// Why routes with these attributes cannot be used; empty when they can.
-std::string refusal(const ReadAttributes& r, const UpdateContext& context) {
-  if (r.withdraw) return "malformed attributes";
-  if (!r.origin || !r.as_path || !r.next_hop) {
-    return fmt::format("{} is missing", !r.origin ? "ORIGIN" : (!r.as_path ? "AS_PATH" : "NEXT_HOP"));
-  }
-  const auto& path = r.attributes.as_path;
-  if (contains(path, context.local_as)) return fmt::format("AS_PATH holds our own AS {}", context.local_as.value());
-  if (context.ebgp && r.attributes.first_as() != context.remote_as) {
-    return fmt::format("AS_PATH '{}' does not begin with the neighbor's AS {}", r.attributes.as_path_text(),
-                       context.remote_as.value());
-  }
+// RFC 7606 3(d).
+std::string_view missing(const ReadAttributes& r, bool next_hop_needed) {
+  if (!r.present.test(attribute::kOrigin)) return "ORIGIN";
+  if (!r.present.test(attribute::kAsPath)) return "AS_PATH";
+  if (next_hop_needed && !r.present.test(attribute::kNextHop)) return "NEXT_HOP";
   return {};
 }
 
-void write_prefix(Writer& w, const Prefix& p) {
-  w.u8(p.length);
-  w.bytes(p.address.bytes().first((p.length + 7U) / 8U));
+// RFC 4271 6.3, RFC 7606 7.2: the leftmost AS is the neighbor's. An old speaker cannot write a large one.
+bool begins_with_neighbor(const PathAttributes& a, const UpdateContext& context) {
+  const auto first = a.first_as();
+  if (first == context.remote_as) return true;
+  return !context.four_octet_as && context.remote_as.value() > 0xffff && first == kAsTrans;
 }
 
-void write_attribute(Writer& w, std::uint8_t flags, std::uint8_t type, Bytes value) {
-  const bool extended = value.size() > 255;
-  w.u8(static_cast<std::uint8_t>(flags | (extended ? 0x10 : 0)));
-  w.u8(type);
-  if (extended) {
-    w.u16(static_cast<std::uint16_t>(value.size()));
+// Whether routes with these attributes can be taken; if not, a finding says why.
+bool can_be_announced(ReadAttributes& r, const UpdateContext& context, bool next_hop_needed) {
+  if (r.withdraw) return false;
+  const auto complain = [&](std::uint8_t type, std::string what) {
+    r.findings.push_back({type, OnError::Withdraw, std::move(what), {}});
+    return false;
+  };
+  if (const auto name = missing(r, next_hop_needed); !name.empty())
+    return complain(0, fmt::format("{} is missing", name));
+  if (context.ebgp && context.enforce_first_as && !begins_with_neighbor(r.attributes, context)) {
+    return complain(attribute::kAsPath, fmt::format("AS_PATH '{}' does not begin with the neighbor's AS {}",
+                                                    r.attributes.as_path_text(), context.remote_as.value()));
+  }
+  return true;
+}
+
+void append(std::vector<Nlri>& to, std::vector<Nlri>&& from) {
+  if (to.empty()) {
+    to = std::move(from);
   } else {
-    w.u8(static_cast<std::uint8_t>(value.size()));
+    to.insert(to.end(), from.begin(), from.end());
   }
-  w.bytes(value);
 }
 
-std::vector<std::uint8_t> u32_octets(std::uint32_t v) {
-  std::vector<std::uint8_t> out;
-  Writer(out).u32(v);
-  return out;
+// RFC 4271 6.3: a prefix that makes no sense "SHOULD be ignored", alone.
+void drop_martians(Update& u, std::vector<Finding>& findings) {
+  const auto bad = std::stable_partition(u.announced.begin(), u.announced.end(),
+                                         [](const Nlri& n) { return !is_martian(n.prefix); });
+  if (bad == u.announced.end()) return;
+  findings.push_back(
+      {0,
+       OnError::Withdraw,
+       fmt::format("{} prefixes that are nobody's, the first {}", u.announced.end() - bad, bad->prefix.to_string()),
+       {}});
+  u.withdrawn.insert(u.withdrawn.end(), bad, u.announced.end());
+  u.announced.erase(bad, u.announced.end());
 }
 
-// AS numbers that do not fit a two-octet speaker go as AS_TRANS, the true path as AS4_PATH (RFC 6793 4.2.2).
-std::vector<std::uint8_t> path_octets(const std::vector<AsPathSegment>& path, bool four_octets) {
-  std::vector<std::uint8_t> out;
-  Writer w(out);
-  for (const auto& s : path) {
-    w.u8(static_cast<std::uint8_t>(s.type));
-    w.u8(static_cast<std::uint8_t>(s.asns.size()));
-    for (const Asn a : s.asns) {
-      if (four_octets) {
-        w.u32(a.value());
-      } else {
-        w.u16(a.value() > 0xffff ? static_cast<std::uint16_t>(kAsTrans.value())
-                                 : static_cast<std::uint16_t>(a.value()));
-      }
-    }
+// The routes that share one set of attributes: announced if those allow it.
+void settle(Update& u, bool can, AttributesPtr attributes, std::vector<Finding>& findings) {
+  if (!can) {
+    append(u.withdrawn, std::move(u.announced));
+    u.announced.clear();
+    return;
   }
-  return out;
+  drop_martians(u, findings);
+  if (!u.announced.empty()) u.attributes = std::move(attributes);
 }
 
-std::vector<std::uint8_t> attribute_octets(const PathAttributes& a, const UpdateContext& context) {
-  std::vector<std::uint8_t> out;
-  Writer w(out);
-  write_attribute(w, 0x40, 1, std::vector{static_cast<std::uint8_t>(a.origin)});
-  write_attribute(w, 0x40, 2, path_octets(a.as_path, context.four_octet_as));
-  write_attribute(w, 0x40, 3, a.next_hop.bytes());
-  if (a.med) write_attribute(w, 0x80, 4, u32_octets(*a.med));
-  if (a.local_pref && !context.ebgp) write_attribute(w, 0x40, 5, u32_octets(*a.local_pref));
-  if (!a.communities.empty()) {
-    std::vector<std::uint8_t> value;
-    Writer c(value);
-    for (const auto community : a.communities)
-      c.u32(community);
-    write_attribute(w, 0xc0, 8, value);
+struct Fields {
+  Bytes withdrawn, attributes, nlri;
+};
+
+// What the fields before and behind the attributes hold: IPv4 unicast.
+bool read_classic(const Fields& f, const UpdateContext& context, Update& out) {
+  const auto ids = context.add_path_receive.v4 ? PathIds::Present : PathIds::Absent;
+  return read_nlri(f.withdrawn, Family::V4, ids, out.withdrawn) && read_nlri(f.nlri, Family::V4, ids, out.announced);
+}
+
+void keep_unless_empty(Update u, ParsedUpdate& out) {
+  if (!u.withdrawn.empty() || !u.announced.empty() || u.end_of_rib) out.updates.push_back(std::move(u));
+}
+
+// RFC 4724 2: an UPDATE of nothing, or of nothing but an empty MP_UNREACH_NLRI.
+std::optional<Family> end_of_rib(Bytes body, const Fields& f, const ReadAttributes& read) {
+  if (body.size() == 4) return Family::V4;
+  const bool alone = read.count == 1 && f.withdrawn.empty() && f.nlri.empty();
+  if (alone && read.unreach && read.unreach->routes.empty()) return read.unreach->family;
+  return std::nullopt;
+}
+
+// Classic routes and those of the multiprotocol attributes, each with its next hop.
+void assemble(Update classic, ReadAttributes& read, const UpdateContext& context, ParsedUpdate& out) {
+  if (read.unreach && read.unreach->family == Family::V4) {
+    append(classic.withdrawn, std::move(read.unreach->routes));
+  } else if (read.unreach) {
+    keep_unless_empty({read.unreach->family, std::move(read.unreach->routes), {}, {}, false}, out);
   }
-  const bool big = std::ranges::any_of(a.as_path, [](const AsPathSegment& s) {
-    return std::ranges::any_of(s.asns, [](Asn n) { return n.value() > 0xffff; });
-  });
-  if (big && !context.four_octet_as) write_attribute(w, 0xc0, 17, path_octets(a.as_path, true));
-  for (const auto& u : a.unknown)
-    write_attribute(w, u.flags, u.type, u.value);
-  return out;
-}
-
-// As many prefixes from `from` on as fit into `room` octets.
-std::vector<std::uint8_t> take_prefixes(const std::vector<Prefix>& prefixes, std::size_t& from, std::size_t room) {
-  std::vector<std::uint8_t> out;
-  Writer w(out);
-  constexpr std::size_t kLongest = 5;
-  while (from < prefixes.size() && out.size() + kLongest <= room)
-    write_prefix(w, prefixes[from++]);
-  return out;
+  if (read.reach) {
+    Update u{read.reach->family, {}, std::move(read.reach->routes), {}, false};
+    const bool can = !u.announced.empty() && can_be_announced(read, context, false);
+    PathAttributes a = classic.announced.empty() ? std::move(read.attributes) : read.attributes;
+    a.next_hop = read.reach->next_hop;
+    a.link_local_next_hop = read.reach->link_local_next_hop;
+    settle(u, can, std::make_shared<const PathAttributes>(std::move(a)), read.findings);
+    keep_unless_empty(std::move(u), out);
+  }
+  const bool can = !classic.announced.empty() && can_be_announced(read, context, true);
+  settle(classic, can, can ? std::make_shared<const PathAttributes>(std::move(read.attributes)) : nullptr,
+         read.findings);
+  keep_unless_empty(std::move(classic), out);
 }
 
 }  // namespace
 
 //   | Withdrawn Routes Length (2) | Withdrawn Routes | Total Path Attribute Length (2) | Path Attributes | NLRI |
-Result<Update, Notification> parse_update(Bytes body, const UpdateContext& context) {
+Result<ParsedUpdate, Notification> parse_update(Bytes body, const UpdateContext& context) {
   Reader r(body);
-  const Bytes withdrawn = r.bytes(r.u16());
-  const Bytes attributes = r.bytes(r.u16());
+  Fields f;
+  f.withdrawn = r.bytes(r.u16());
+  f.attributes = r.bytes(r.u16());
   if (!r.ok()) return update_error(1);
-  const Bytes nlri = r.rest();
+  f.nlri = r.rest();
 
-  Update u;
-  if (!read_prefixes(withdrawn, u.withdrawn) || !read_prefixes(nlri, u.announced)) return update_error(10);
-  CGW_TRY(ReadAttributes read, read_attributes(attributes, context));
-  u.findings = std::move(read.findings);
-  const bool plain_end = body.size() == 4;
-  const bool mp_end = read.mp_empty_unreach && read.count == 1 && u.withdrawn.empty() && u.announced.empty();
-  u.end_of_rib = plain_end || mp_end;
-  u.withdrawn.insert(u.withdrawn.end(), read.mp_withdrawn.begin(), read.mp_withdrawn.end());
-  u.announced.insert(u.announced.end(), read.mp_announced.begin(), read.mp_announced.end());
-  if (u.announced.empty()) {
-    // RFC 7606 5.2: an error that asks for withdrawal, and no route that could be withdrawn: nothing was understood.
-    if (read.withdraw && u.withdrawn.empty()) return update_error(1);
-    return u;
-  }
-  if (merge_as4_aggregator(read)) merge_as4_path(read);
-  u.not_usable = refusal(read, context);
-  if (!u.not_usable.empty()) {
-    u.withdrawn.insert(u.withdrawn.end(), u.announced.begin(), u.announced.end());
-    u.announced.clear();
-    return u;
-  }
-  u.attributes = std::make_shared<const PathAttributes>(std::move(read.attributes));
-  return u;
-}
+  Update classic;
+  if (!read_classic(f, context, classic)) return update_error(10);
+  CGW_TRY(ReadAttributes read, read_attributes(f.attributes, context));
+  const bool reachable = !f.nlri.empty() || read.foreign_routes || (read.reach && !read.reach->routes.empty());
+  // RFC 7606 5.2: an error that asks for withdrawal, and no route that could be withdrawn: nothing was understood.
+  if (read.withdraw && !reachable) return update_error(1);
 
-Messages encode_withdraw(const std::vector<Prefix>& prefixes) {
-  Messages out;
-  for (std::size_t from = 0; from < prefixes.size();) {
-    std::vector<std::uint8_t> body;
-    Writer w(body);
-    const auto routes = take_prefixes(prefixes, from, kMaxMessage - kHeaderOctets - 4);
-    w.u16(static_cast<std::uint16_t>(routes.size()));
-    w.bytes(routes);
-    w.u16(0);
-    out.push_back(frame(MessageType::Update, body));
+  ParsedUpdate out;
+  out.disabled = read.disabled;
+  if (!context.families.v4 || read.disabled.v4) classic = Update{};
+  if (const auto family = end_of_rib(body, f, read)) {
+    if (context.families[*family]) out.updates.push_back({*family, {}, {}, {}, true});
+    return out;
   }
+  merge_as4(read);
+  std::ranges::stable_sort(read.attributes.unknown, {}, &UnknownAttribute::type);
+  assemble(std::move(classic), read, context, out);
+  out.findings = std::move(read.findings);
   return out;
-}
-
-Messages encode_announce(const std::vector<Prefix>& prefixes, const PathAttributes& a, const UpdateContext& context) {
-  Messages out;
-  const auto attributes = attribute_octets(a, context);
-  constexpr std::size_t kFixed = kHeaderOctets + 4, kLongestPrefix = 5;
-  if (attributes.size() + kFixed + kLongestPrefix > kMaxMessage) return out;
-  for (std::size_t from = 0; from < prefixes.size();) {
-    std::vector<std::uint8_t> body;
-    Writer w(body);
-    w.u16(0);
-    w.u16(static_cast<std::uint16_t>(attributes.size()));
-    w.bytes(attributes);
-    w.bytes(take_prefixes(prefixes, from, kMaxMessage - kFixed - attributes.size()));
-    out.push_back(frame(MessageType::Update, body));
-  }
-  return out;
-}
-
-std::vector<std::uint8_t> encode_end_of_rib() {
-  return frame(MessageType::Update, std::vector<std::uint8_t>(4, 0));
 }
 
 }  // namespace cgw::bgp

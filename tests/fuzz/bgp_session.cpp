@@ -86,10 +86,13 @@ class Play {
     a.as_path = {{AsPathSegment::Type::Sequence, {Asn{64512}}}};
     a.next_hop = kTheirs;
     const UpdateContext cx{.local_as = Asn{64512}, .remote_as = Asn{65000}, .local_address = kTheirs};
-    std::vector<Prefix> prefixes;
+    std::vector<Nlri> routes;
     for (std::uint8_t n = in_.octet() % 40; n > 0; --n)
-      prefixes.push_back(Prefix::of(IpAddress::v4(0xac100000U + in_.octet() * 256U), 24));
-    for (const auto& m : (in_.octet() & 1) != 0 ? encode_announce(prefixes, a, cx) : encode_withdraw(prefixes))
+      routes.push_back({Prefix::of(IpAddress::v4(0xac100000U + in_.octet() * 256U), 24), 0});
+    const bool announced = (in_.octet() & 1) != 0;
+    const auto messages =
+        announced ? encode_announce(routes, Family::V4, a, cx).value() : encode_withdraw(routes, Family::V4, cx);
+    for (const auto& m : messages)
       hear(m, on);
   }
 

@@ -69,11 +69,12 @@ struct Bench {
     PathAttributes a;
     a.as_path = {{AsPathSegment::Type::Sequence, {config.remote_as}}};
     a.next_hop = config.remote_address;
-    std::vector<Prefix> prefixes;
+    std::vector<Nlri> routes;
     for (std::uint32_t i = 0; i < count; ++i)
-      prefixes.push_back(Prefix::of(IpAddress::v4((first + i) << 8), 24));
+      routes.push_back({Prefix::of(IpAddress::v4((first + i) << 8), 24), 0});
     Octets stream;
-    for (const auto& m : encode_announce(prefixes, a, {}))
+    const auto messages = encode_announce(routes, Family::V4, a, {});
+    for (const auto& m : messages.value())
       stream.insert(stream.end(), m.begin(), m.end());
     return say(id, stream);
   }

@@ -19,8 +19,9 @@ std::size_t announced_in(const Actions& actions) {
   std::size_t n = 0;
   for (const auto& s : all<SendBytes>(actions)) {
     CHECK(s.bytes.size() <= kMaxMessage);
-    if (s.bytes[18] == 2)
-      n += parse_update(Bytes(s.bytes).subspan(kHeaderOctets), {.remote_as = Asn{65000}})->announced.size();
+    if (s.bytes[18] != 2) continue;
+    for (const auto& u : parse_update(Bytes(s.bytes).subspan(kHeaderOctets), {.remote_as = Asn{65000}})->updates)
+      n += u.announced.size();
   }
   return n;
 }
@@ -42,7 +43,7 @@ TEST_SUITE("bgp/session") {
     const auto actions = b.keepalive(kOut);
     CHECK(b.state() == State::Established);
     CHECK(all<SessionUp>(actions).size() == 1);
-    CHECK(all<SendBytes>(actions).back().bytes == encode_end_of_rib());
+    CHECK(all<SendBytes>(actions).back().bytes == encode_end_of_rib(Family::V4));
     CHECK(b.session.status().hold_time == Seconds{30});
     CHECK(b.session.status().keepalive_time == Seconds{10});
   }
@@ -186,7 +187,7 @@ TEST_SUITE("bgp/session") {
   }
 
   TEST_CASE("a message that does not belong to the state [RFC 6608 3]") {
-    const Octets update = encode_end_of_rib();
+    const Octets update = encode_end_of_rib(Family::V4);
     const Octets refresh = frame(MessageType::RouteRefresh, Octets{0, 1, 0, 1});
     for (const auto& m : {update, refresh, frame(MessageType::Keepalive, {})}) {
       Bench b;
@@ -216,10 +217,25 @@ TEST_SUITE("bgp/session") {
     REQUIRE(changes.size() == 1);
     CHECK(changes[0].changes.size() == 2000);
     CHECK(b.session.adj_rib_in().size() == 2000);
-    CHECK(all<EndOfRib>(b.say(kOut, encode_end_of_rib())).size() == 1);
+    CHECK(all<EndOfRib>(b.say(kOut, encode_end_of_rib(Family::V4))).size() == 1);
     const auto down = b.step(Disconnected{kOut, "connection reset"});
     CHECK(all<SessionDown>(down).size() == 1);
     CHECK(all<RouteChanges>(down).empty());
+    CHECK(b.session.adj_rib_in().empty());
+  }
+
+  TEST_CASE("a route that has been here before is not taken, and one that it replaces goes [RFC 4271 9.1.2]") {
+    Bench b;
+    b.up();
+    b.routes(100, 1);
+    CHECK(b.session.adj_rib_in().size() == 1);
+    PathAttributes a;
+    a.as_path = {{AsPathSegment::Type::Sequence, {b.config.remote_as, b.config.local_as}}};
+    a.next_hop = b.config.remote_address;
+    const std::vector<Nlri> routes{{Prefix::of(IpAddress::v4(100 << 8), 24), 0}};
+    const auto changes = all<RouteChanges>(b.say(kOut, encode_announce(routes, Family::V4, a, {}).value()[0]));
+    REQUIRE(changes.size() == 1);
+    CHECK_FALSE(changes[0].changes[0].attributes);
     CHECK(b.session.adj_rib_in().empty());
   }
 
