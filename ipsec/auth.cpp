@@ -19,6 +19,20 @@ std::string certificate_refused(const PeerConfig& config) {
       own.subject(), config.local_id.to_string());
 }
 
+// What stands for a Child SA in IKE_AUTH.
+bool asks_for_no_child(const Payloads& payloads) {
+  return std::ranges::none_of(payloads, [](const Payload& p) {
+    return p.type == PayloadType::Sa || p.type == PayloadType::TsI || p.type == PayloadType::TsR;
+  });
+}
+
+// IKE_AUTH has no KE payload: its Child SA lives by the IKE SA's keys.
+EspSuite without_key_exchange(EspSuite suite) {
+  suite.dh = DhGroup::None;
+  suite.more_ke = {};
+  return suite;
+}
+
 }  // namespace
 
 std::string explain(NotifyType t, const PeerConfig& config) {
@@ -75,12 +89,9 @@ void IkePeer::Impl::start_auth(Context& cx, IkeSa& sa) {
 
 /* <-- IKE_AUTH { IDr, [CERT...], AUTH, SAr2, TSi, TSr } */
 void IkePeer::Impl::on_auth_response(Context& cx, IkeSa& sa, const Payloads& payloads) {
-  const auto error = [&]() -> std::optional<Notify> {
-    for (auto& n : notifies(payloads)) {
-      if (is_error(n.type)) return std::move(n);
-    }
-    return std::nullopt;
-  }();
+  const auto error = error_in(payloads);
+  if (ipsec::find(payloads, PayloadType::Eap) != nullptr)
+    return failed(cx, sa, fmt::format("the peer answers with {}", kEap), true);
   const bool authenticated = ipsec::find(payloads, PayloadType::Auth) != nullptr;
   if (!authenticated) {
     // Of the two forms of an RSA signature a peer may know one only: the next attempt is with the other.
@@ -105,25 +116,20 @@ void IkePeer::Impl::on_auth_response(Context& cx, IkeSa& sa, const Payloads& pay
     failed(cx, sa, std::move(text), true);
   };
   if (error) return established_childless(cx, sa, *error);
-  const auto* sa_payload = ipsec::find(payloads, PayloadType::Sa);
-  const auto* ts_i = ipsec::find(payloads, PayloadType::TsI);
-  const auto* ts_r = ipsec::find(payloads, PayloadType::TsR);
-  if (sa_payload == nullptr || ts_i == nullptr || ts_r == nullptr)
-    return give_up("IKE_AUTH was answered without a Child SA");
-  const auto proposals = parse_sa(sa_payload->body);
-  const auto local = parse_ts(ts_i->body);
-  const auto remote = parse_ts(ts_r->body);
-  if (!proposals || !single(*proposals) || !local || !remote) return give_up("the Child SA in IKE_AUTH is malformed");
-  const auto chosen = choose(*proposals, config.esp, WithDh::No);
-  const auto local_ts = narrow(*local, any_ipv4());
-  const auto remote_ts = narrow(*remote, any_ipv4());
-  Reader spi(chosen ? Bytes(chosen->spi) : Bytes());
-  const Spi spi_out{spi.u32()};
-  if (!chosen || !local_ts || !remote_ts || !spi.done())
-    return give_up("the Child SA in IKE_AUTH is not what we proposed");
-  EspSuite suite = chosen->suite;
-  suite.dh = DhGroup::None;
-  suite.more_ke = {};
+  // RFC 6023 allows for that where nobody asked for a Child SA; we did, and do again.
+  if (asks_for_no_child(payloads)) {
+    sa.authenticated_by_us = true;
+    established(cx, sa);
+    return queue(cx, sa, {TaskKind::CreateChild});
+  }
+  const auto made = parse_child_parts(payloads);
+  if (!made || !single(made->proposals)) return give_up("the Child SA in IKE_AUTH is malformed");
+  const auto chosen = choose(made->proposals, config.esp, WithDh::No);
+  const auto local_ts = narrow(made->ts_i, any_ipv4());
+  const auto remote_ts = narrow(made->ts_r, any_ipv4());
+  const Spi spi_out = chosen ? read_spi(chosen->spi) : Spi{};
+  if (spi_out == Spi{} || !local_ts || !remote_ts) return give_up("the Child SA in IKE_AUTH is not what we proposed");
+  const EspSuite suite = without_key_exchange(chosen->suite);
   auto keys = derive_child_keys(sa.suite.prf, suite, sa.keys.d.view(), {}, sa.ni, sa.nr);
   Child c = make_child(cx, sa, suite, sa.first_child_spi, spi_out, std::move(keys), true, *local_ts, *remote_ts);
   install_inbound(cx, c);
@@ -136,7 +142,7 @@ void IkePeer::Impl::on_auth_response(Context& cx, IkeSa& sa, const Payloads& pay
 }
 
 /* --> IKE_AUTH { IDi, [CERT...], [CERTREQ], AUTH, SAi2, TSi, TSr, ... }
-   <-- IKE_AUTH { IDr, [CERT...], AUTH, SAr2, TSi, TSr } */
+   <-- IKE_AUTH { IDr, [CERT...], AUTH, SAr2, TSi, TSr } or { IDr, [CERT...], AUTH, N(why there is no Child SA) } */
 void IkePeer::Impl::on_auth_request(Context& cx, IkeSa& sa, const Payloads& payloads) {
   const auto refuse = [&](NotifyType t, std::string why) {
     respond(cx, sa, {make_notify(t)});
@@ -148,55 +154,63 @@ void IkePeer::Impl::on_auth_request(Context& cx, IkeSa& sa, const Payloads& payl
   const bool with_pss = who->scheme ? who->scheme->kind != SignatureScheme::Kind::Pkcs1 : pss;
   auto auth = own_auth(sa, with_pss);
   if (!auth) return refuse(NotifyType::AuthenticationFailed, auth.error());
-  const auto* sa_payload = ipsec::find(payloads, PayloadType::Sa);
-  const auto* ts_i = ipsec::find(payloads, PayloadType::TsI);
-  const auto* ts_r = ipsec::find(payloads, PayloadType::TsR);
-  if (sa_payload == nullptr || ts_i == nullptr || ts_r == nullptr) {
-    return refuse(NotifyType::InvalidSyntax, "the peer's IKE_AUTH proposes no Child SA");
-  }
-  const auto proposals = parse_sa(sa_payload->body);
-  const auto theirs = parse_ts(ts_i->body);
-  const auto ours = parse_ts(ts_r->body);
-  if (!proposals || !theirs || !ours) return refuse(NotifyType::InvalidSyntax, "the peer's IKE_AUTH is malformed");
-  const auto chosen = choose(*proposals, config.esp, WithDh::No);
-  Reader spi(chosen ? Bytes(chosen->spi) : Bytes());
-  const Spi spi_out{spi.u32()};
-  if (!chosen || !spi.done()) {
-    return refuse(NotifyType::NoProposalChosen, "the peer proposes no Child SA that an 'esp proposal' of ours has");
-  }
-  const auto remote_ts = narrow(*theirs, any_ipv4());
-  const auto local_ts = narrow(*ours, any_ipv4());
-  if (!remote_ts || !local_ts)
-    return refuse(NotifyType::TsUnacceptable, "the peer's traffic selectors are no IPv4 ranges");
+  const bool childless = asks_for_no_child(payloads);
+  const auto asked = parse_child_parts(payloads);
+  if (!asked && !childless) return refuse(NotifyType::InvalidSyntax, "the peer's IKE_AUTH is malformed");
 
-  EspSuite suite = chosen->suite;
-  suite.dh = DhGroup::None;
-  suite.more_ke = {};
-  const Spi spi_in = new_spi();
-  auto keys = derive_child_keys(sa.suite.prf, suite, sa.keys.d.view(), {}, sa.ni, sa.nr);
-  Child c = make_child(cx, sa, suite, spi_in, spi_out, std::move(keys), false, *local_ts, *remote_ts);
-  install_inbound(cx, c);
   Payloads answer{{PayloadType::IdR, false, id_body(config.local_id)}};
   add_certificates(certificates_wanted(payloads), answer);
   answer.push_back(std::move(*auth));
-  answer.push_back(make_sa({proposal_of(suite, chosen->number, spi_in, WithDh::No)}));
-  answer.push_back(make_ts(PayloadType::TsI, *remote_ts));
-  answer.push_back(make_ts(PayloadType::TsR, *local_ts));
+  std::string without = "the peer's IKE_AUTH asks for no Child SA";
+  std::optional<Child> child;
+  if (asked) child = first_child(cx, sa, *asked, answer, without);
+  if (child) install_inbound(cx, *child);
   respond(cx, sa, answer);
   // What sends now goes on doing so until the peer deletes it: it may not have our answer yet.
-  if (current() == nullptr) use_outbound(cx, c);
-  sa.children.push_back(std::move(c));
+  if (child && current() == nullptr) use_outbound(cx, *child);
+  if (child) sa.children.push_back(std::move(*child));
   sa.established = cx.now;
-  // RFC 7296 2.4: the peer has forgotten what it had with us before it began; what came up since, it may not know yet.
-  const bool forgotten = find_notify(payloads, NotifyType::InitialContact).has_value();
+  supersede(cx, sa, find_notify(payloads, NotifyType::InitialContact).has_value());
+  remember(*who);
+  established(cx, sa);
+  if (sa.current() == nullptr) await_child(cx, sa, std::move(without));
+}
+
+// Appends to the answer what it makes of the request. Nothing: a notify that says why, as `without` does in words
+// (RFC 7296 1.2: "the IKE SA is still created as usual").
+std::optional<Child> IkePeer::Impl::first_child(Context& cx, const IkeSa& sa, const ChildParts& asked, Payloads& answer,
+                                                std::string& without) {
+  const auto refuse = [&](NotifyType t, std::string why) {
+    answer.push_back(make_notify(t));
+    without = fmt::format("{}: {} sent", why, ipsec::to_string(t));
+    return std::nullopt;
+  };
+  const auto chosen = choose(asked.proposals, config.esp, WithDh::No);
+  const Spi spi_out = chosen ? read_spi(chosen->spi) : Spi{};
+  if (spi_out == Spi{})
+    return refuse(NotifyType::NoProposalChosen, "the peer proposes no Child SA that an 'esp proposal' of ours has");
+  const auto remote_ts = narrow(asked.ts_i, any_ipv4());
+  const auto local_ts = narrow(asked.ts_r, any_ipv4());
+  if (!remote_ts || !local_ts)
+    return refuse(NotifyType::TsUnacceptable, "the peer's traffic selectors are no IPv4 ranges");
+  const EspSuite suite = without_key_exchange(chosen->suite);
+  const Spi spi_in = new_spi();
+  auto keys = derive_child_keys(sa.suite.prf, suite, sa.keys.d.view(), {}, sa.ni, sa.nr);
+  answer.push_back(make_sa({chosen->with_none(proposal_of(suite, chosen->number, spi_in, WithDh::No))}));
+  answer.push_back(make_ts(PayloadType::TsI, *remote_ts));
+  answer.push_back(make_ts(PayloadType::TsR, *local_ts));
+  return make_child(cx, sa, suite, spi_in, spi_out, std::move(keys), false, *local_ts, *remote_ts);
+}
+
+// forgotten, RFC 7296 2.4: the peer has forgotten what it had with us before it began; what came up since, it may not
+// know yet.
+void IkePeer::Impl::supersede(Context& cx, IkeSa& sa, bool forgotten) {
   for (auto& other : sas) {
     if (other.get() == &sa) continue;
     if (forgotten && other->established && *other->established <= sa.created) drop(cx, *other);
     // An attempt of our own that the peer has not answered is of no use any more.
-    if (other->state == IkeSa::State::InitSent) drop(cx, *other);
+    if (sa.current() != nullptr && other->state == IkeSa::State::InitSent) drop(cx, *other);
   }
-  remember(*who);
-  established(cx, sa);
 }
 
 void IkePeer::Impl::established(Context& cx, IkeSa& sa) {
@@ -209,7 +223,6 @@ void IkePeer::Impl::established(Context& cx, IkeSa& sa) {
   sa.init_response.clear();
   sa.in_before.reset();
   connect_at.reset();
-  backoff = {};
   said.clear();
   status.last_error.clear();
   moved_why = fmt::format("{} with {}, {}", sa.initiator ? "initiated" : "accepted", sa.remote.to_string(),

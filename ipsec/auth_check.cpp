@@ -72,6 +72,8 @@ Result<IkePeer::Impl::Authenticated, std::string> IkePeer::Impl::authenticate(co
                                                                               const Payloads& payloads) const {
   const auto* id_payload = ipsec::find(payloads, sa.initiator ? PayloadType::IdR : PayloadType::IdI);
   const auto* auth_payload = ipsec::find(payloads, PayloadType::Auth);
+  // RFC 7296 2.16: "An initiator indicates a desire to use EAP by leaving out the AUTH payload".
+  if (auth_payload == nullptr && !sa.initiator) return fail(fmt::format("the peer leaves out AUTH: it wants {}", kEap));
   const auto id = id_payload == nullptr ? std::nullopt : parse_id(id_payload->body);
   const auto auth = auth_payload == nullptr ? std::nullopt : parse_auth(auth_payload->body);
   if (!id || !auth) return fail(std::string("the peer's IKE_AUTH holds no identity that can be read, or no AUTH"));

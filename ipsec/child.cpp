@@ -159,6 +159,13 @@ void IkePeer::Impl::tick_children(Context& cx, IkeSa& sa) {
   pump(cx, sa);
 }
 
+// The IKE SA is up and has no Child SA.
+void IkePeer::Impl::await_child(Context& cx, IkeSa& sa, std::string why) {
+  sa.create_child_at = cx.now + kAwaitChild;
+  status.last_error = std::move(why);
+  if (status.last_error != said) note(cx, Level::Warning, said = status.last_error);
+}
+
 // The last Child SA went without a successor. An IKE SA alone carries nothing: whoever initiates asks for a new one.
 void IkePeer::Impl::child_lost(Context& cx, IkeSa& sa, std::string why) {
   if (!sa.usable() || sa.current() != nullptr) return;

@@ -46,6 +46,17 @@ std::optional<Parts> parse_parts(const Payloads& payloads) {
   return out;
 }
 
+std::optional<ChildParts> parse_child_parts(const Payloads& payloads) {
+  const auto* sa = find(payloads, PayloadType::Sa);
+  const auto* ts_i = find(payloads, PayloadType::TsI);
+  const auto* ts_r = find(payloads, PayloadType::TsR);
+  if (sa == nullptr || ts_i == nullptr || ts_r == nullptr) return std::nullopt;
+  auto proposals = parse_sa(sa->body);
+  auto initiators = parse_ts(ts_i->body), responders = parse_ts(ts_r->body);
+  if (!proposals || !initiators || !responders) return std::nullopt;
+  return ChildParts{std::move(*proposals), std::move(*initiators), std::move(*responders)};
+}
+
 std::optional<Notify> error_in(const Payloads& payloads) {
   for (auto& n : notifies(payloads)) {
     if (is_error(n.type)) return std::move(n);
@@ -195,6 +206,9 @@ void IkePeer::Impl::create_child_refused(Context& cx, IkeSa& sa, const Request& 
     status.last_error = (r.task.kind == TaskKind::CreateChild ? "Child SA: " : "rekey: ") + explain(error.type, config);
     if (status.last_error != said) note(cx, Level::Warning, said = status.last_error);
   }
+  // A peer that makes no second SA (RFC 7296 1.3, 4) gets a new first one beside it, and keeps what it has until then.
+  const bool rekey = r.task.kind == TaskKind::RekeyIke || r.task.kind == TaskKind::RekeyChild;
+  if (rekey && error.type == NotifyType::NoAdditionalSas && config.initiate) return start_reauthentication(cx, sa);
   // RFC 7296 2.25: "it MUST NOT immediately retry the operation".
   const auto wait = backoff_of(sa.refusals++, kRetryRekey, kRetryRekeyMax);
   switch (r.task.kind) {

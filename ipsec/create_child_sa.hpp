@@ -10,6 +10,13 @@ namespace cgw::ipsec {
 
 inline constexpr std::size_t kNonceOctets = 32;
 
+// Of a Child SA, in IKE_AUTH.
+struct ChildParts {
+  std::vector<Proposal> proposals;  // at least one
+  std::vector<AddressRange> ts_i, ts_r;
+};
+std::optional<ChildParts> parse_child_parts(const Payloads& payloads);
+
 struct Parts {
   std::vector<Proposal> proposals;  // at least one
   Buffer nonce;

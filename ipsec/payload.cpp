@@ -48,6 +48,7 @@ constexpr std::array kNotifyNames{
     NotifyName{NotifyType::RekeySa, "REKEY_SA"},
     NotifyName{NotifyType::EspTfcPaddingNotSupported, "ESP_TFC_PADDING_NOT_SUPPORTED"},
     NotifyName{NotifyType::Redirect, "REDIRECT"},
+    NotifyName{NotifyType::ChildlessSupported, "CHILDLESS_IKEV2_SUPPORTED"},
     NotifyName{NotifyType::FragmentationSupported, "IKEV2_FRAGMENTATION_SUPPORTED"},
     NotifyName{NotifyType::SignatureHashAlgorithms, "SIGNATURE_HASH_ALGORITHMS"},
     NotifyName{NotifyType::IntermediateExchangeSupported, "INTERMEDIATE_EXCHANGE_SUPPORTED"},

@@ -74,6 +74,7 @@ enum class NotifyType : std::uint16_t {
   EspTfcPaddingNotSupported = 16394,
   AuthLifetime = 16403,
   Redirect = 16407,
+  ChildlessSupported = 16418,
   FragmentationSupported = 16430,
   SignatureHashAlgorithms = 16431,
   IntermediateExchangeSupported = 16438,

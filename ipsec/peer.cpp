@@ -73,6 +73,7 @@ void IkePeer::Impl::finish(Context& cx) {
   std::erase_if(sas, [](const auto& s) { return s->gone; });
   refresh_status();
   if (status.state == reported) return;
+  if (status.state == PeerState::Established) backoff = {};
   cx.out.push_back(Moved{reported, status.state, std::exchange(moved_why, {})});
   reported = status.state;
 }

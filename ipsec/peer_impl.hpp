@@ -132,6 +132,9 @@ struct IkePeer::Impl {
   void start_auth(Context& cx, IkeSa& sa);
   void on_auth_response(Context& cx, IkeSa& sa, const Payloads& payloads);
   void on_auth_request(Context& cx, IkeSa& sa, const Payloads& payloads);
+  std::optional<Child> first_child(Context& cx, const IkeSa& sa, const ChildParts& asked, Payloads& answer,
+                                   std::string& without);
+  void supersede(Context& cx, IkeSa& sa, bool forgotten);
   void established(Context& cx, IkeSa& sa);
 
   // auth_check.cpp
@@ -205,6 +208,7 @@ struct IkePeer::Impl {
   void flush_lingering(Context& cx, TimePoint until);
   void set_volume(ChildSa& sa);
   void child_lost(Context& cx, IkeSa& sa, std::string why);
+  void await_child(Context& cx, IkeSa& sa, std::string why);
 
   void note(Context& cx, Level level, std::string text) { cx.out.push_back(Note{level, std::move(text)}); }
 
@@ -225,6 +229,10 @@ struct IkePeer::Impl {
   PeerStatus status;
   PeerState reported = PeerState::Idle;
 };
+
+// RFC 7296 2.16.
+inline constexpr std::string_view kEap =
+    "EAP, which cgwd does not do: set a pre-shared key or certificates for this connection on the peer";
 
 // Words of an error notify for last_error, with what to look at.
 std::string explain(NotifyType t, const PeerConfig& config);

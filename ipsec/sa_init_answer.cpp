@@ -106,6 +106,7 @@ void IkePeer::Impl::accept_init(Context& cx, IkeSa& sa, const Payloads& request,
                   {PayloadType::Nonce, false, sa.nr}};
   add_nat_detection(sa, answer);
   if (sa.peer_fragments) answer.push_back(make_notify(NotifyType::FragmentationSupported));
+  answer.push_back(make_notify(NotifyType::ChildlessSupported));  // RFC 6023 3
   announce_authentication(sa, answer);
   if (additional(sa.suite.more_ke, 0) != DhGroup::None)
     answer.push_back(make_notify(NotifyType::IntermediateExchangeSupported));

@@ -14,7 +14,7 @@ PEER = "peer"
 class PeerGateway:
     """A second cgwd, in the place of VGW 1."""
 
-    def __init__(self, world, initiate):
+    def __init__(self, world, initiate, suites=""):
         self.world, self.lab = world, world.lab
         for name in ("vgw1-charon", "vgw1-bird"):
             processes.stop([self.lab.state.processes.pop(name)])
@@ -36,7 +36,7 @@ vpn connection vpn-00000000000000001
   vpn-gateway inside-address {one.inside_customer}
   customer-gateway inside-address {one.inside}/30
   pre-shared-key cgw
-!
+{suites}!
 """)
         write(os.path.join(self.directory, "secrets"), f"cgw {self.lab.keys()[1]}\n", mode=0o600)
         self.cgwd, self.cgwsh = world.gateway.cgwd, world.gateway.cgwsh
@@ -48,9 +48,11 @@ vpn connection vpn-00000000000000001
     def kill(self, how):
         processes.stop([self.lab.state.processes.pop(PEER)], how)
 
+    def ask(self, command):
+        return run(self.cgwsh, "--run-dir", self.run_directory, "-c", command)
+
     def tunnel(self):
-        shown = json.loads(run(self.cgwsh, "--run-dir", self.run_directory, "-c", "show vpn json"))
-        return shown["connections"][0]["tunnels"][0]
+        return json.loads(self.ask("show vpn json"))["connections"][0]["tunnels"][0]
 
 
 def ours(world):
@@ -95,3 +97,31 @@ def both_initiate(world):
     # 15 s, past the time after which one of two IKE SAs side by side is deleted.
     check(ping_inside(world, 300) >= 300, "packets were lost while two IKE SAs became one")
     settled(world, peer)
+
+
+IKE, ESP = "aes256gcm16-prfsha384-ecp384-ke1_ecp256-ke2_curve25519", "aes256gcm16-ecp384-ke1_ecp521"
+MORE = f"  ike proposal {IKE}\n  esp proposal {ESP}\n"
+
+
+@scenario("additional key exchanges between two cgwd, when the SAs are made and when either side rekeys them",
+          routing="static")
+def additional_key_exchanges(world):
+    peer = PeerGateway(world, initiate=False, suites=MORE)
+    world.gateway.import_aws()
+    world.gateway.edit(lambda text: text.replace("\n tunnel 1\n", "\n tunnel 1\n" + MORE, 1))
+    peer.start()
+    world.start(wait=())
+    settled(world, peer)
+    check(ours(world)["suite"] == IKE, f"the IKE SA has {ours(world)['suite']}")
+    check(ping_inside(world) == 20, "packets are lost")
+    for number, ask in enumerate((world.gateway.ask, peer.ask), start=1):
+        name = json.loads(ask("show vpn json"))["connections"][0]["id"]
+        for what in ("ike", "child"):
+            ask(f"rekey vpn {name} tunnel 1 {'esp' if what == 'child' else what}")
+            wait_for(f"rekey {number} of {what}",
+                     lambda what=what, number=number: world.gateway.tunnels()[1][what]["rekeys"] >= number, 10, 0.1)
+            check(ping_inside(world) == 20, f"packets are lost after rekey {number} of {what}")
+    settled(world, peer)
+    check(ours(world)["suite"] == IKE, f"the rekeyed IKE SA has {ours(world)['suite']}")
+    child = world.gateway.tunnels()[1]["child"]["suite"]
+    check(child == ESP, f"the rekeyed Child SA has {child}")
