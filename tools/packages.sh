@@ -1,7 +1,7 @@
 # Debian 12 packages by purpose; sourced by tools/install.
 packages_build="g++ meson ninja-build pkg-config ca-certificates
   libboost1.81-dev libnl-3-dev libnl-route-3-dev libssl-dev libfmt-dev doctest-dev
-  libpugixml-dev libedit-dev libnftables-dev"
+  libpugixml-dev libedit-dev libnftables-dev libre2-dev"
 # AES-GCM for the userspace data plane, on x86-64 only; built without it OpenSSL does all.
 [ "$(dpkg --print-architecture)" != amd64 ] || packages_build="$packages_build libipsec-mb-dev"
 # What the lab's stand-ins are made of.
