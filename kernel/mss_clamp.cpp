@@ -7,8 +7,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nftables/libnftables.h>
 
 #include "base/note.hpp"
@@ -66,17 +69,33 @@ bool can_be_quoted(const std::string& name) {
          std::ranges::all_of(name, [](char c) { return c > ' ' && c < 0x7f && c != '"' && c != '*' && c != '\\'; });
 }
 
-// The kernel only ever lowers an MSS with `set`, so that a smaller one of the sender's stays.
-std::string rules(std::string_view direction, const std::map<std::string, ClampedLink>& links) {
+// Interfaces with one MSS. A packet is compared with a set, not with a rule for each interface: there may be a
+// thousand, every packet of the host meets the rules, and libnftables takes 5 KiB for each.
+using Groups = std::map<std::pair<std::uint32_t, std::uint32_t>, std::vector<std::string>>;
+
+std::string set_name(std::uint32_t v4, std::uint32_t v6) {
+  return fmt::format("links_{}_{}", v4, v6);
+}
+
+std::string sets(const Groups& groups) {
   std::string out;
-  for (const auto& [name, mss] : links) {
-    const auto add = [&](std::string_view family, std::uint32_t size) {
+  for (const auto& [mss, names] : groups)
+    out += fmt::format("  set {} {{\n    type ifname\n    elements = {{ \"{}\" }}\n  }}\n",
+                       set_name(mss.first, mss.second), fmt::join(names, "\", \""));
+  return out;
+}
+
+// The kernel only ever lowers an MSS with `set`, so that a smaller one of the sender's stays.
+std::string rules(std::string_view direction, const Groups& groups) {
+  std::string out;
+  for (const auto& [mss, names] : groups) {
+    const auto add = [&, set = set_name(mss.first, mss.second)](std::string_view family, std::uint32_t size) {
       if (size == 0) return;
-      out += fmt::format("    {} \"{}\" meta nfproto {} tcp flags & (syn | rst) == syn tcp option maxseg size set {}\n",
-                         direction, name, family, size);
+      out += fmt::format("    meta nfproto {} tcp flags & (syn | rst) == syn {} @{} tcp option maxseg size set {}\n",
+                         family, direction, set, size);
     };
-    add("ipv4", mss.mss_v4);
-    add("ipv6", mss.mss_v6);
+    add("ipv4", mss.first);
+    add("ipv6", mss.second);
   }
   return out;
 }
@@ -89,13 +108,15 @@ std::string chain(std::string_view hook, const std::string& content) {
 }  // namespace
 
 KernelResult<std::string> mss_ruleset(const std::map<std::string, ClampedLink>& links) {
+  Groups groups;
   for (const auto& [name, mss] : links) {
     if (!can_be_quoted(name)) return fail(KernelError{EINVAL, "MSS clamp on " + printable(name), "not a usable name"});
     if (mss.mss_v4 > 65535 || mss.mss_v6 > 65535) return fail(KernelError{ERANGE, "MSS clamp on " + name, {}});
+    groups[{mss.mss_v4, mss.mss_v6}].push_back(name);
   }
-  const std::string in = rules("iifname", links), out = rules("oifname", links);
-  return fmt::format("{}table inet cgwd {{\n{}{}{}}}\n", kReplace, chain("forward", in + out), chain("input", in),
-                     chain("output", out));
+  const std::string in = rules("iifname", groups), out = rules("oifname", groups);
+  return fmt::format("{}table inet cgwd {{\n{}{}{}{}}}\n", kReplace, sets(groups), chain("forward", in + out),
+                     chain("input", in), chain("output", out));
 }
 
 KernelResult<bool> remove_mss_table() {

@@ -272,8 +272,9 @@ TEST_CASE("the MSS clamp is in place for both directions, is replaced whole, and
   if (!fresh_namespace()) return;
   REQUIRE(set_mss_clamp({{"t1", {1359, 1339}}, {"t2", {1300, 0}}}));
   const std::string table = output_of("nft list table inet cgwd");
-  CHECK(has(table, "oifname \"t1\" meta nfproto ipv4 tcp flags syn / syn,rst tcp option maxseg size set 1359"));
-  CHECK(has(table, "iifname \"t1\" meta nfproto ipv6 tcp flags syn / syn,rst tcp option maxseg size set 1339"));
+  CHECK(has(table, "elements = { \"t1\" }"));
+  CHECK(has(table, "ipv4 tcp flags syn / syn,rst oifname @links_1359_1339 tcp option maxseg size set 1359"));
+  CHECK(has(table, "ipv6 tcp flags syn / syn,rst iifname @links_1359_1339 tcp option maxseg size set 1339"));
   CHECK(has(table, "hook output"));
   REQUIRE(set_mss_clamp({{"t2", {1200, 0}}}));
   CHECK_FALSE(has(output_of("nft list table inet cgwd"), "t1"));

@@ -102,3 +102,22 @@ TEST_CASE("an interface name that would break out of its quotes is refused") {
   CHECK_FALSE(mss_ruleset({{"a\" drop", {1300, 0}}}));
   CHECK_FALSE(mss_ruleset({{"cgw*", {1300, 0}}}));
 }
+
+TEST_CASE("interfaces with one MSS share a set, and the rules do not grow with their number") {
+  const auto count = [](const std::string& text, std::string_view word) {
+    std::size_t n = 0;
+    for (auto at = text.find(word); at != std::string::npos; at = text.find(word, at + 1))
+      ++n;
+    return n;
+  };
+  std::map<std::string, ClampedLink> links;
+  for (int i = 0; i < 100; ++i)
+    links["t" + std::to_string(i)] = {.mss_v4 = 1359, .mss_v6 = 1339};
+  links["other"] = {.mss_v4 = 1300, .mss_v6 = 0};
+  const auto text = mss_ruleset(links).value();
+  CHECK(text.find("set links_1300_0 {\n    type ifname\n    elements = { \"other\" }") != std::string::npos);
+  CHECK(count(text, "\"t99\"") == 1);
+  CHECK(count(text, "maxseg size set 1359") == 4);  // in and out, forwarded and our own
+  CHECK(count(text, "maxseg size set 1339") == 4);
+  CHECK(count(text, "@links_1300_0 tcp option maxseg size set 1300") == 4);
+}
