@@ -1,7 +1,10 @@
 // Cutting super-packets from the TUN and putting packets for it together: each by known answers, both by each other.
 #include <doctest/doctest.h>
 
+#include <array>
+
 #include "kernel/coalescing.hpp"
+#include "kernel/inet_checksum.hpp"
 #include "kernel/segmentation.hpp"
 #include "packets.hpp"
 #include "tests/unit/ipsec/octets.hpp"
@@ -102,6 +105,22 @@ TEST_CASE(
   REQUIRE(out.size() == 3);
   for (std::size_t i = 0; i < 3; ++i)
     CHECK(out[i] == octets(kSegments[i]));
+}
+
+TEST_CASE("the sum of any size from any address is RFC 1071's") {
+  std::vector<std::uint8_t> octets(400);
+  for (std::size_t i = 0; i < octets.size(); ++i)
+    octets[i] = static_cast<std::uint8_t>(i * 151 + 255 - i / 3);
+  for (std::size_t from = 0; from < 9; ++from) {
+    for (std::size_t n = 0; n + from < octets.size(); ++n) {
+      std::uint64_t sum = 0;
+      for (std::size_t i = 0; i < n; i += 2)
+        sum += load16(&octets[from + i]) & (i + 1 < n ? 0xffff : 0xff00);
+      std::array<std::uint8_t, 2> made{};
+      store_sum(made.data(), inet_fold(inet_sum(&octets[from], n)));
+      REQUIRE(load16(made.data()) == inet_fold(sum));
+    }
+  }
 }
 
 TEST_CASE("a checksum left to us is completed, anything else passes as it is") {
