@@ -39,8 +39,8 @@ std::vector<Prober::Send> Prober::tick(TimePoint now) {
     ++missed_;
     record(false);
     late_.push_back(outstanding_.front());
-    if (late_.size() > config_.window) late_.pop_front();
-    outstanding_.pop_front();
+    if (late_.size() > config_.window) late_.erase(late_.begin());
+    outstanding_.erase(outstanding_.begin());
   }
   if (next_send_ && *next_send_ <= now) {
     out.push_back({next_sequence_});
@@ -78,7 +78,7 @@ void Prober::learn_rtt(double sample_ms) {
 
 void Prober::record(bool answered) {
   results_.push_back(answered);
-  if (results_.size() > config_.window) results_.pop_front();
+  if (results_.size() > config_.window) results_.erase(results_.begin());
 }
 
 // A path that is dead anyway is not asked more often than the configuration says.

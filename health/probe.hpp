@@ -1,6 +1,5 @@
 #pragma once
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <variant>
 #include <vector>
@@ -59,9 +58,9 @@ class Prober {
   void record(bool answered);
   bool doubtful() const;
 
-  std::deque<Outstanding> outstanding_;
-  std::deque<Outstanding> late_;  // timed out; an answer may still come
-  std::deque<bool> results_;      // true: answered
+  std::vector<Outstanding> outstanding_;
+  std::vector<Outstanding> late_;  // timed out; an answer may still come
+  std::vector<bool> results_;      // true: answered
   std::uint32_t missed_ = 0;
   std::optional<double> srtt_, rttvar_, last_rtt_;  // ms
 };

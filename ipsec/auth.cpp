@@ -219,8 +219,9 @@ void IkePeer::Impl::established(Context& cx, IkeSa& sa) {
   // 28000 of 28800 s, less up to a tenth; never rekeyed by the peer before us when it goes by AWS's values.
   sa.rekey_at = cx.now + jittered(std::chrono::duration_cast<Duration>(config.ike_lifetime) * 28000 / 28800);
   sa.hard_at = cx.now + config.ike_lifetime;
-  sa.init_request.clear();
-  sa.init_response.clear();
+  // With their memory: AUTH was their last use.
+  sa.init_request = Buffer();
+  sa.init_response = Buffer();
   sa.in_before.reset();
   connect_at.reset();
   said.clear();

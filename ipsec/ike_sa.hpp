@@ -1,5 +1,4 @@
 #pragma once
-#include <deque>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -128,7 +127,7 @@ struct IkeSa {
 
   std::uint32_t next_request = 0, expected_request = 0;
   std::optional<Request> request;
-  std::deque<Task> tasks;
+  std::vector<Task> tasks;
   Exchange requested = Exchange::IkeSaInit;  // by the request that came last
   std::vector<Buffer> last_response;
   Reassembly requests, responses;

@@ -124,7 +124,7 @@ void IkePeer::Impl::queue(Context& cx, IkeSa& sa, Task t) {
 void IkePeer::Impl::pump(Context& cx, IkeSa& sa) {
   while (!sa.gone && !sa.request && !sa.tasks.empty()) {
     const Task t = sa.tasks.front();
-    sa.tasks.pop_front();
+    sa.tasks.erase(sa.tasks.begin());
     Request r;
     r.task = t;
     switch (t.kind) {
