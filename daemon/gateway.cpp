@@ -128,6 +128,7 @@ void Gateway::make_tunnels() {
       taken.insert(setup.if_id);
       const auto self = [this, index]() -> Tunnel& { return *tunnels_[index]; };
       Tunnel::Observer observer{
+          .ike_ready = [this, index](const ipsec::IkePeer& peer) { ike_peers_.set(index, &peer); },
           .interface_ready = [this, self](const kernel::ExitState& e) { interface_ready(self(), e); },
           .judged = [this, self](const health::Judgement& before) { judged(self(), before); },
           .transform_changed = [this] { clamp_mss(); },

@@ -76,6 +76,7 @@ class Gateway {
   void end_of_rib(Tunnel& t);
 
   void announce_all();
+  void announce_within(const std::string& connection);
   std::vector<bgp::Advertisement> advertisements(const Tunnel& t) const;
   void publish();
   std::string names(const std::set<rib::ExitId>& exits) const;
@@ -99,7 +100,7 @@ class Gateway {
   Loaded loaded_;
   ipsec::OpenSslEntropy entropy_;
   ipsec::Demux demux_;
-  std::vector<const ipsec::IkePeer*> ike_peers_;  // of the tunnels, for the demultiplexer
+  ipsec::PeerTable ike_peers_;  // by the tunnels' place in tunnels_
   IkeEndpoint ike_;
   KeyLog key_log_;
   std::unique_ptr<kernel::DataPlane> plane_;

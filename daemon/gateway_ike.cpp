@@ -13,9 +13,6 @@ constexpr auto kLookDelay = std::chrono::milliseconds(50);  // a renumbering is 
 
 void Gateway::receive(ipsec::Received datagram) {
   if (stopping_) return;
-  ike_peers_.clear();
-  for (const auto& t : tunnels_)
-    ike_peers_.push_back(t->ike_peer());
   const auto visitor = Overload{
       [&](const ipsec::Demux::Deliver& d) { tunnels_[d.peer]->receive(std::move(datagram)); },
       [&](const ipsec::SendDatagram& d) { ike_.send(d); },

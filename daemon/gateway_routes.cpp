@@ -39,7 +39,7 @@ void Gateway::judged(Tunnel& t, const health::Judgement& before) {
   rib_.set_fitness(t.setup().exit, routing::fitness(t.judgement().verdict));
   publish();
   const bool was_or_is_down = before.verdict == health::Verdict::Down || t.judgement().verdict == health::Verdict::Down;
-  if (was_or_is_down) announce_all();
+  if (was_or_is_down) announce_within(t.setup().connection);
 }
 
 // While we stop, sessions end but forwarding goes on as it is.
@@ -122,6 +122,13 @@ void Gateway::end_of_rib(Tunnel& t) {
 void Gateway::announce_all() {
   for (const auto& t : tunnels_) {
     if (t->bgp() != nullptr) t->announce(advertisements(*t));
+  }
+}
+
+// What is announced hangs on the verdicts of one connection's tunnels only.
+void Gateway::announce_within(const std::string& connection) {
+  for (const auto& t : tunnels_) {
+    if (t->bgp() != nullptr && t->setup().connection == connection) t->announce(advertisements(*t));
   }
 }
 

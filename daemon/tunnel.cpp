@@ -233,9 +233,10 @@ std::optional<kernel::TunnelCounters> Tunnel::take_counters() {
 void Tunnel::poll() {
   watch_calendar();
   constexpr unsigned kUnanswered = 2;  // polls
-  if (!stopped_) follow_path_mtu();
   const auto since = take_counters();
   if (!since) return;
+  // Only what was sent can have met a smaller MTU.
+  if (!stopped_ && since->packets_out > 0) follow_path_mtu();
   const std::uint64_t ours = replies_ - replies_polled_;
   replies_polled_ = replies_;
   forwarded_in_ = since->packets_in > ours ? since->packets_in - ours : 0;

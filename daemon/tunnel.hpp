@@ -55,6 +55,7 @@ class Tunnel : public std::enable_shared_from_this<Tunnel> {
  public:
   // What a tunnel tells the gateway.
   struct Observer {
+    std::function<void(const ipsec::IkePeer&)> ike_ready;  // it is there, for as long as the tunnel
     std::function<void(const kernel::ExitState&)> interface_ready;
     std::function<void(const health::Judgement& before)> judged;
     std::function<void()> transform_changed;  // MTU and MSS are new
@@ -68,8 +69,6 @@ class Tunnel : public std::enable_shared_from_this<Tunnel> {
   void stop(bool tell_peer);
 
   void receive(ipsec::Received datagram);
-  // Null while there is none: shut down, or no way to the peer yet.
-  const ipsec::IkePeer* ike_peer() const { return ike_.get(); }
   // An unauthenticated message has it that the peer lost its SAs.
   void hint(std::string why);
   // Every IKE message goes to the log in words, or no longer.

@@ -76,6 +76,7 @@ Result<void, std::string> Tunnel::prepare_ike() {
   choose_sa_settings();
   ike_ = std::make_unique<ipsec::IkePeer>(peer_config(setup_, *local_, equipment_.plane.needs_udp_encap()),
                                           equipment_.entropy);
+  observer_.ike_ready(*ike_);
   watch_calendar();
   debug_ike(debug_ike_);
   step_ike(ipsec::Start{});

@@ -32,13 +32,6 @@ std::optional<Payloads> payloads_of(const Header& h, const Received& d) {
   return std::move(chain->payloads);
 }
 
-std::optional<std::size_t> by_address(const IpAddress& a, std::span<const IkePeer* const> peers) {
-  for (std::size_t i = 0; i < peers.size(); ++i) {
-    if (peers[i] != nullptr && peers[i]->remote() == a) return i;
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 bool Bucket::take(TimePoint now) {
@@ -48,6 +41,37 @@ bool Bucket::take(TimePoint now) {
   if (left_ < 1) return false;
   left_ -= 1;
   return true;
+}
+
+void PeerTable::set(std::size_t number, const IkePeer* peer) {
+  if (number >= peers_.size()) peers_.resize(number + 1);
+  if (peers_[number] != nullptr) by_address_.erase({peers_[number]->remote(), number});
+  peers_[number] = peer;
+  if (peer != nullptr) by_address_.emplace(peer->remote(), number);
+}
+
+std::optional<std::size_t> PeerTable::at(const IpAddress& address) const {
+  const auto first = by_address_.lower_bound({address, 0});
+  if (first == by_address_.end() || first->first != address) return std::nullopt;
+  return first->second;
+}
+
+std::optional<std::size_t> PeerTable::owner(std::uint64_t spi_i, std::uint64_t spi_r, const IpAddress& from) const {
+  for (auto i = by_address_.lower_bound({from, 0}); i != by_address_.end() && i->first == from; ++i) {
+    if (peers_[i->second]->owns(spi_i, spi_r)) return i->second;
+  }
+  if (spi_r == 0) return std::nullopt;  // the first exchange: from there or from nobody
+  for (std::size_t i = 0; i < peers_.size(); ++i) {
+    if (peers_[i] != nullptr && peers_[i]->owns(spi_i, spi_r)) return i;
+  }
+  return std::nullopt;
+}
+
+std::size_t PeerTable::half_open() const {
+  std::size_t all = 0;
+  for (const auto* p : peers_)
+    all += p != nullptr ? p->half_open() : 0;
+  return all;
 }
 
 Demux::Demux(Entropy& entropy, DemuxLimits limits)
@@ -61,33 +85,29 @@ Demux::Verdict Demux::ignore(std::string_view why) {
   return Ignore{why};
 }
 
-Demux::Verdict Demux::sort(TimePoint now, const Received& d, Peers peers) {
+Demux::Verdict Demux::sort(TimePoint now, const Received& d, const PeerTable& peers) {
   const auto h = parse_header(d.message);
   if (!h || h->length != d.message.size()) return ignore("no IKE message");
   if (h->major < kMajor) return ignore("IKEv1");
   if (h->major > kMajor) {
     // RFC 7296 2.5: "MUST drop the message and SHOULD send an unauthenticated Notify message of type
     // INVALID_MAJOR_VERSION".
-    if (h->response || !by_address(d.remote.address, peers) || !may_answer(now)) return ignore("unknown major version");
+    if (h->response || !peers.at(d.remote.address) || !may_answer(now)) return ignore("unknown major version");
     return plain_answer(*h, d, make_notify(NotifyType::InvalidMajorVersion));
   }
-  for (std::size_t i = 0; i < peers.size(); ++i) {
-    if (peers[i] != nullptr && peers[i]->owns(h->spi_i, h->spi_r)) return Deliver{i};
-  }
+  if (const auto owner = peers.owner(h->spi_i, h->spi_r, d.remote.address)) return Deliver{*owner};
   const bool init = h->exchange == Exchange::IkeSaInit && !h->response && h->spi_r == 0 && h->spi_i != 0;
   return init ? sort_init(now, *h, d, peers) : sort_stray(now, *h, d, peers);
 }
 
-Demux::Verdict Demux::sort_init(TimePoint now, const Header& h, const Received& d, Peers peers) {
-  const auto at = by_address(d.remote.address, peers);
+Demux::Verdict Demux::sort_init(TimePoint now, const Header& h, const Received& d, const PeerTable& peers) {
+  const auto at = peers.at(d.remote.address);
   if (!at) return ignore("no tunnel has this outside address");
-  const IkePeer& peer = *peers[*at];
+  const IkePeer& peer = peers[*at];
   if (d.message.size() > kMaxInit) return ignore("an IKE_SA_INIT of more than 16384 octets");
   if (peer.repeats_init(d.message)) return Deliver{*at};
 
-  std::size_t all = 0;
-  for (const auto* p : peers)
-    all += p != nullptr ? p->half_open() : 0;
+  const std::size_t all = peers.half_open();
   if (all >= limits_.half_open_all) return ignore("too many half-open IKE SAs");
   if (peer.half_open() >= limits_.cookie_at_peer || all >= limits_.cookie_at_all) {
     const auto payloads = payloads_of(h, d);
@@ -106,8 +126,8 @@ Demux::Verdict Demux::sort_init(TimePoint now, const Header& h, const Received& 
 }
 
 // Of an IKE SA that nobody has (any more).
-Demux::Verdict Demux::sort_stray(TimePoint now, const Header& h, const Received& d, Peers peers) {
-  const auto at = by_address(d.remote.address, peers);
+Demux::Verdict Demux::sort_stray(TimePoint now, const Header& h, const Received& d, const PeerTable& peers) {
+  const auto at = peers.at(d.remote.address);
   if (!at) return ignore("no tunnel has this outside address");
   if (h.response || h.exchange == Exchange::IkeSaInit) return ignore("of an unknown IKE SA");
   if (h.exchange == Exchange::Informational && h.first == PayloadType::Notify) {

@@ -1,8 +1,11 @@
 #pragma once
 #include <map>
-#include <span>
+#include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include "ipsec/cookie.hpp"
 #include "ipsec/payload.hpp"
@@ -32,12 +35,28 @@ struct DemuxLimits {
   unsigned errors_per_second = 10;    // INVALID_IKE_SPI and INVALID_MAJOR_VERSION, in all
 };
 
+// The peers, by number and by the outside address that each is configured with.
+class PeerTable {
+ public:
+  // nullptr: none, or no more. A peer outlives its place here.
+  void set(std::size_t number, const IkePeer* peer);
+  const IkePeer& operator[](std::size_t number) const { return *peers_[number]; }
+  std::optional<std::size_t> at(const IpAddress& address) const;
+  // Whose IKE SA it is. A datagram nearly always comes from where the peer is configured to be: it is asked first.
+  std::optional<std::size_t> owner(std::uint64_t spi_i, std::uint64_t spi_r, const IpAddress& from) const;
+  std::size_t half_open() const;
+
+ private:
+  std::vector<const IkePeer*> peers_;
+  std::set<std::pair<IpAddress, std::size_t>> by_address_;
+};
+
 class Demux {
  public:
   explicit Demux(Entropy& entropy, DemuxLimits limits = {});
 
   struct Deliver {
-    std::size_t peer;  // index into `peers`
+    std::size_t peer;  // its number
   };
   struct Hint {  // nobody vouches for it
     std::size_t peer;
@@ -48,14 +67,12 @@ class Demux {
   };
   using Verdict = std::variant<Deliver, SendDatagram, Hint, Ignore>;
 
-  // peers: nullptr where there is none (shut down).
-  Verdict sort(TimePoint now, const Received& d, std::span<const IkePeer* const> peers);
+  Verdict sort(TimePoint now, const Received& d, const PeerTable& peers);
   const std::map<std::string_view, std::uint64_t>& drops() const { return drops_; }
 
  private:
-  using Peers = std::span<const IkePeer* const>;
-  Verdict sort_init(TimePoint now, const Header& h, const Received& d, Peers peers);
-  Verdict sort_stray(TimePoint now, const Header& h, const Received& d, Peers peers);
+  Verdict sort_init(TimePoint now, const Header& h, const Received& d, const PeerTable& peers);
+  Verdict sort_stray(TimePoint now, const Header& h, const Received& d, const PeerTable& peers);
   Verdict ignore(std::string_view why);
   bool may_answer(TimePoint now) { return errors_.take(now); }
 

@@ -52,13 +52,13 @@ Payloads init_payloads(const Buffer& cookie = {}, std::size_t ke_octets = 96) {
 
 // A demultiplexer before one peer that waits.
 struct Door {
-  Door() : peer(config(), entropy) { peer.step(now, Start{}); }
+  Door() : peer(config(), entropy) {
+    peer.step(now, Start{});
+    peers.set(1, &peer);
+  }
   static PeerConfig config() { return test::right_peer(); }
 
-  Demux::Verdict sort(const Received& r) {
-    const IkePeer* const peers[] = {nullptr, &peer};
-    return demux.sort(now, r, peers);
-  }
+  Demux::Verdict sort(const Received& r) { return demux.sort(now, r, peers); }
   // As the gateway does: sorted, and delivered if it is to be.
   Demux::Verdict receive(const Received& r) {
     auto v = sort(r);
@@ -73,6 +73,7 @@ struct Door {
   CountingEntropy entropy;
   TimePoint now{Seconds{1000}};
   IkePeer peer;
+  PeerTable peers;
   Demux demux{entropy};
   Actions answers;
   std::uint64_t spi = 100;
@@ -270,6 +271,29 @@ TEST_CASE("AWS's default sets, 8 KB of proposals with hundreds of transforms, ar
   CHECK(r.message.size() > 7500);
   CHECK(delivered(d.receive(r)));
   CHECK(d.peer.half_open() == 1);
+}
+
+TEST_CASE(
+    "a peer is found by its outside address and by its IKE SA, also from elsewhere, and no more when it is gone") {
+  Door d;
+  PeerConfig other_config = Door::config();
+  other_config.remote = *IpAddress::parse("198.51.100.77");
+  IkePeer other(other_config, d.entropy);
+  d.peers.set(0, &other);
+  CHECK(d.peers.at(other_config.remote) == 0U);
+  CHECK(d.peers.at(kPeer.address) == 1U);
+  d.fill_half_open(1);
+  CHECK(d.peers.half_open() == 1);
+  CHECK(d.peers.owner(d.spi, 0, kPeer.address) == std::nullopt);
+  const auto& answer = std::get<SendDatagram>(d.answers.front());
+  const auto h = parse_header(answer.message).value();
+  CHECK(d.peers.owner(h.spi_i, h.spi_r, kPeer.address) == 1U);
+  CHECK(d.peers.owner(h.spi_i, h.spi_r, other_config.remote) == 1U);  // a NAT gave it another address
+  CHECK(d.peers.owner(h.spi_i + 1, h.spi_r, kPeer.address) == std::nullopt);
+  d.peers.set(1, nullptr);
+  CHECK(d.peers.at(kPeer.address) == std::nullopt);
+  CHECK(d.peers.owner(h.spi_i, h.spi_r, kPeer.address) == std::nullopt);
+  CHECK(d.peers.half_open() == 0);
 }
 
 TEST_SUITE_END();
