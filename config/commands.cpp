@@ -244,8 +244,8 @@ const Tunnel& tunnel_at(const Config& c, const Cursor& at) {
 std::span<const Command> commands() {
   static const std::vector<Command> kAll = [] {
     std::vector<Command> all;
-    for (const auto rows :
-         {exec_rows(), global_rows(), vpn_rows(), tunnel_rows(), authentication_rows(), router_rows()})
+    for (const auto rows : {exec_rows(), global_rows(), vpn_rows(), tunnel_rows(), ipsec_rows(), traffic_rows(),
+                            authentication_rows(), router_rows()})
       all.insert(all.end(), rows.begin(), rows.end());
     return all;
   }();

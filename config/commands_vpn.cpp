@@ -1,11 +1,9 @@
-// Rows of `vpn connection` and `tunnel` blocks.
+// Rows of `vpn connection` blocks, and those of `tunnel` blocks that say where it is.
 #include <algorithm>
-#include <charconv>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
-#include "config/rows.hpp"
+#include "config/tunnel_rows.hpp"
 
 namespace cgw::config {
 namespace {
@@ -14,11 +12,6 @@ using Lines = std::vector<Rendered>;
 using Done = Result<void, std::string>;
 
 constexpr std::size_t kInterfaceName = 15;  // IFNAMSIZ less its zero
-
-Lines line_if(bool present, std::string text) {
-  if (!present) return {};
-  return {{std::move(text), {}}};
-}
 
 // ---- vpn connection
 
@@ -156,127 +149,6 @@ Lines show_our_inside(const Config& c, const Cursor& at) {
   return line_if(v.has_value(), v ? "customer-gateway inside-address " + v->to_string() : "");
 }
 
-// What holds a value of its own or goes by itself: the row `... auto`.
-template <auto Member>
-Done set_auto(Config& c, Cursor& at, const Args&, bool) {
-  (tunnel_at(c, at).*Member).reset();
-  return {};
-}
-
-Done set_key(Config& c, Cursor& at, const Args& a, bool negated) {
-  tunnel_at(c, at).pre_shared_key = negated ? "" : a[0];
-  return {};
-}
-Lines show_key(const Config& c, const Cursor& at) {
-  const auto& v = tunnel_at(c, at).pre_shared_key;
-  return line_if(!v.empty(), "pre-shared-key " + v);
-}
-
-template <auto Member>
-Done set_list(Config& c, Cursor& at, const Args& a, bool negated) {
-  tunnel_at(c, at).*Member = negated ? std::vector<std::string>{} : std::vector<std::string>(a.begin(), a.end());
-  return {};
-}
-Lines show_list(std::string_view words, const std::vector<std::string>& v) {
-  return line_if(!v.empty(), fmt::format("{} {}", words, fmt::join(v, " ")));
-}
-Lines show_ike_proposals(const Config& c, const Cursor& at) {
-  return show_list("ike proposal", tunnel_at(c, at).ike_proposals);
-}
-Lines show_esp_proposals(const Config& c, const Cursor& at) {
-  return show_list("esp proposal", tunnel_at(c, at).esp_proposals);
-}
-
-// Rows that hold one number, with a default.
-template <auto Member>
-Done set_count(Config& c, Cursor& at, const Args& a, bool negated) {
-  using Value = std::remove_reference_t<decltype(tunnel_at(c, at).*Member)>;
-  std::int64_t v = 0;
-  if (!negated) std::from_chars(a[0].data(), a[0].data() + a[0].size(), v);
-  tunnel_at(c, at).*Member = negated ? Tunnel{}.*Member : Value(v);
-  return {};
-}
-template <class Value>
-Lines show_count(std::string_view words, const Value& v, const Value& by_default) {
-  if constexpr (requires { v.count(); }) {
-    return line_if(v != by_default, fmt::format("{} {}", words, v.count()));
-  } else {
-    return line_if(v != by_default, fmt::format("{} {}", words, v));
-  }
-}
-Lines show_ike_lifetime(const Config& c, const Cursor& at) {
-  return show_count("ike lifetime", tunnel_at(c, at).ike_lifetime, Tunnel{}.ike_lifetime);
-}
-Lines show_esp_lifetime(const Config& c, const Cursor& at) {
-  return show_count("esp lifetime", tunnel_at(c, at).child_lifetime, Tunnel{}.child_lifetime);
-}
-Lines show_reauth_time(const Config& c, const Cursor& at) {
-  return show_count("ike reauth-time", tunnel_at(c, at).reauth_time, Tunnel{}.reauth_time);
-}
-Lines show_rekey_packets(const Config& c, const Cursor& at) {
-  return show_count("esp rekey packets", tunnel_at(c, at).rekey_packets, Tunnel{}.rekey_packets);
-}
-Lines show_rekey_bytes(const Config& c, const Cursor& at) {
-  return show_count("esp rekey bytes", tunnel_at(c, at).rekey_bytes, Tunnel{}.rekey_bytes);
-}
-Lines show_dpd(const Config& c, const Cursor& at) {
-  return show_count("dpd interval", tunnel_at(c, at).dpd_interval, Tunnel{}.dpd_interval);
-}
-Lines show_replay(const Config& c, const Cursor& at) {
-  return show_count("replay-window", tunnel_at(c, at).replay_window, Tunnel{}.replay_window);
-}
-Lines show_probe_interval(const Config& c, const Cursor& at) {
-  return show_count("probe interval", tunnel_at(c, at).probe_interval, Tunnel{}.probe_interval);
-}
-Lines show_probe_misses(const Config& c, const Cursor& at) {
-  return show_count("probe misses", tunnel_at(c, at).probe_misses, Tunnel{}.probe_misses);
-}
-
-template <auto Member>
-Done set_flag(Config& c, Cursor& at, const Args&, bool negated) {
-  tunnel_at(c, at).*Member = !negated;
-  return {};
-}
-Lines show_initiate(const Config& c, const Cursor& at) {
-  return line_if(!tunnel_at(c, at).initiate, "no initiate");
-}
-Lines show_probe(const Config& c, const Cursor& at) {
-  return line_if(!tunnel_at(c, at).probe, "no probe");
-}
-Lines show_shutdown(const Config& c, const Cursor& at) {
-  return line_if(tunnel_at(c, at).shutdown, "shutdown");
-}
-
-Done set_mtu(Config& c, Cursor& at, const Args& a, bool negated) {
-  tunnel_at(c, at).mtu = negated ? std::nullopt : std::optional(to_number(a[0]));
-  return {};
-}
-Lines show_mtu(const Config& c, const Cursor& at) {
-  const auto& v = tunnel_at(c, at).mtu;
-  return line_if(v.has_value(), fmt::format("mtu {}", v.value_or(0)));
-}
-
-constexpr std::string_view kDf[] = {"copy", "clear"};
-Done set_df(Config& c, Cursor& at, const Args& a, bool negated) {
-  tunnel_at(c, at).df = !negated && a[0] == kDf[1] ? Df::Clear : Df::Copy;
-  return {};
-}
-Lines show_df(const Config& c, const Cursor& at) {
-  return line_if(tunnel_at(c, at).df == Df::Clear, "df clear");
-}
-Lines show_hw_offload(const Config& c, const Cursor& at) {
-  return line_if(tunnel_at(c, at).hw_offload, "hw-offload");
-}
-
-Done set_preference(Config& c, Cursor& at, const Args& a, bool negated) {
-  tunnel_at(c, at).preference = negated ? std::nullopt : std::optional(to_number(a[0]));
-  return {};
-}
-Lines show_preference(const Config& c, const Cursor& at) {
-  const auto& v = tunnel_at(c, at).preference;
-  return line_if(v.has_value(), fmt::format("preference {}", v.value_or(0)));
-}
-
 constexpr Command kTunnel[] = {
     {.mode = Mode::VpnTunnel,
      .pattern = "interface WORD",
@@ -318,125 +190,6 @@ constexpr Command kTunnel[] = {
      .pattern = "local-address auto",
      .help = "Address of this host that the tunnel uses\nThe one of the route to AWS",
      .apply = set_auto<&Tunnel::local_address>},
-    {.mode = Mode::VpnTunnel,
-     .pattern = "pre-shared-key WORD",
-     .help = "Shared key\nIts name in the secrets file",
-     .apply = set_key,
-     .render = show_key,
-     .negatable = true},
-    {.mode = Mode::VpnTunnel,
-     .pattern = "ike proposal SUITE...",
-     .help = "IKE SA\nAlgorithms, best first\naes256gcm16-prfsha384-ecp384 ...",
-     .apply = set_list<&Tunnel::ike_proposals>,
-     .render = show_ike_proposals,
-     .negatable = true},
-    {.mode = Mode::VpnTunnel,
-     .pattern = "esp proposal SUITE...",
-     .help = "Child SA\nAlgorithms, best first\naes256gcm16-ecp384 ...",
-     .apply = set_list<&Tunnel::esp_proposals>,
-     .render = show_esp_proposals,
-     .negatable = true},
-    {.mode = Mode::VpnTunnel,
-     .pattern = "ike lifetime (900-86400)",
-     .help = "IKE SA\nHard lifetime; rekeyed before\nSeconds",
-     .apply = set_count<&Tunnel::ike_lifetime>,
-     .render = show_ike_lifetime,
-     .negatable = true},
-    {.mode = Mode::VpnTunnel,
-     .pattern = "ike reauth-time (900-604800)",
-     .help = "IKE SA\nAuthenticate the peer anew after so long, make before break; never by default\nSeconds",
-     .apply = set_count<&Tunnel::reauth_time>,
-     .render = show_reauth_time,
-     .negatable = true},
-    {.mode = Mode::VpnTunnel,
-     .pattern = "esp lifetime (60-86400)",
-     .help = "Child SA\nHard lifetime; rekeyed before\nSeconds",
-     .apply = set_count<&Tunnel::child_lifetime>,
-     .render = show_esp_lifetime,
-     .negatable = true},
-    {.mode = Mode::VpnTunnel,
-     .pattern = "esp rekey packets (1000-3000000000)",
-     .help = "Child SA\nNew keys by volume\nAfter so many packets in one direction\nPackets",
-     .apply = set_count<&Tunnel::rekey_packets>,
-     .render = show_rekey_packets,
-     .negatable = true},
-    {.mode = Mode::VpnTunnel,
-     .pattern = "esp rekey bytes (1000000-4000000000000000)",
-     .help = "Child SA\nNew keys by volume\nAfter so many bytes in one direction\nBytes",
-     .apply = set_count<&Tunnel::rekey_bytes>,
-     .render = show_rekey_bytes,
-     .negatable = true},
-    {.mode = Mode::VpnTunnel,
-     .pattern = "dpd interval (1-3600)",
-     .help = "Dead peer detection\nSilence before the peer is asked\nSeconds",
-     .apply = set_count<&Tunnel::dpd_interval>,
-     .render = show_dpd,
-     .negatable = true},
-    {.mode = Mode::VpnTunnel,
-     .pattern = "replay-window (64-2048)",
-     .help = "Anti-replay window\nPackets",
-     .apply = set_count<&Tunnel::replay_window>,
-     .render = show_replay,
-     .negatable = true},
-    {.mode = Mode::VpnTunnel,
-     .pattern = "initiate",
-     .help = "Open the tunnel ourselves (no: wait for the peer)",
-     .apply = set_flag<&Tunnel::initiate>,
-     .render = show_initiate,
-     .negatable = true},
-    {.mode = Mode::VpnTunnel,
-     .pattern = "probe",
-     .help = "ICMP echo through the tunnel (no: never)",
-     .apply = set_flag<&Tunnel::probe>,
-     .render = show_probe,
-     .negatable = true},
-    {.mode = Mode::VpnTunnel,
-     .pattern = "probe interval (20-60000)",
-     .help = "ICMP echo through the tunnel\nPace\nMilliseconds",
-     .apply = set_count<&Tunnel::probe_interval>,
-     .render = show_probe_interval,
-     .negatable = true},
-    {.mode = Mode::VpnTunnel,
-     .pattern = "probe misses (1-100)",
-     .help = "ICMP echo through the tunnel\nUnanswered in a row: the path is dead\nNumber",
-     .apply = set_count<&Tunnel::probe_misses>,
-     .render = show_probe_misses,
-     .negatable = true},
-    {.mode = Mode::VpnTunnel,
-     .pattern = "mtu (576-9216)",
-     .help = "MTU of the interface\nOctets",
-     .apply = set_mtu,
-     .render = show_mtu,
-     .negatable = true},
-    {.mode = Mode::VpnTunnel,
-     .pattern = "mtu auto",
-     .help = "MTU of the interface\nFrom the negotiated algorithms",
-     .apply = set_auto<&Tunnel::mtu>},
-    {.mode = Mode::VpnTunnel,
-     .pattern = "df {copy|clear}",
-     .help = "Don't Fragment on ESP packets (kernel data plane)\ncopy: as on the packet inside; clear: they may be "
-             "fragmented",
-     .apply = set_df,
-     .render = show_df,
-     .negatable = true},
-    {.mode = Mode::VpnTunnel,
-     .pattern = "hw-offload",
-     .help = "ESP by the network card, if it can (kernel data plane)",
-     .apply = set_flag<&Tunnel::hw_offload>,
-     .render = show_hw_offload,
-     .negatable = true},
-    {.mode = Mode::VpnTunnel,
-     .pattern = "preference (0-4294967295)",
-     .help = "Static routing: the lower is preferred\nNumber",
-     .apply = set_preference,
-     .render = show_preference,
-     .negatable = true},
-    {.mode = Mode::VpnTunnel,
-     .pattern = "shutdown",
-     .help = "Take the tunnel down",
-     .apply = set_flag<&Tunnel::shutdown>,
-     .render = show_shutdown,
-     .negatable = true},
 };
 
 }  // namespace

@@ -10,6 +10,8 @@ std::span<const Command> exec_rows();
 std::span<const Command> global_rows();
 std::span<const Command> vpn_rows();
 std::span<const Command> tunnel_rows();
+std::span<const Command> ipsec_rows();
+std::span<const Command> traffic_rows();
 std::span<const Command> authentication_rows();
 std::span<const Command> router_rows();
 
