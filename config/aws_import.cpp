@@ -134,13 +134,16 @@ class Importer {
     return value;
   }
 
-  std::optional<IpAddress> address(const pugi::xml_node& from, const char* path) {
+  // IPv6 inside an AWS connection means BGP over it, which is not here.
+  enum class Allowed : std::uint8_t { Ipv4, Both };
+  std::optional<IpAddress> address(const pugi::xml_node& from, const char* path, Allowed allowed = Allowed::Ipv4) {
     const std::string value = need(from, path);
     if (value.empty()) return std::nullopt;
     const auto a = IpAddress::parse(value);
-    if (a && a->is_v4()) return *a;
+    if (a && (a->is_v4() || allowed == Allowed::Both)) return *a;
     error(from.first_element_by_path(path),
-          a ? fmt::format("<{}>: {} is IPv6, which this version does not do: choose IPv4 in AWS", path, value)
+          a ? fmt::format("<{}>: {} is IPv6, which this version does not do: choose IPv4 for the inside in AWS", path,
+                          value)
             : fmt::format("<{}>: '{}' is not an IP address: {}", path, printable(value, 60), kAgain));
     return std::nullopt;
   }
@@ -165,8 +168,8 @@ class Importer {
     const bool by_key = !trim(node.child("ike").child_value("pre_shared_key")).empty();
     constexpr const char* kOurs = "customer_gateway/tunnel_outside_address/ip_address";
     if (by_key || !trim(node.first_element_by_path(kOurs).child_value()).empty())
-      t.customer_gateway_outside = address(node, kOurs);
-    t.vpn_gateway_outside = address(node, "vpn_gateway/tunnel_outside_address/ip_address");
+      t.customer_gateway_outside = address(node, kOurs, Allowed::Both);
+    t.vpn_gateway_outside = address(node, "vpn_gateway/tunnel_outside_address/ip_address", Allowed::Both);
     t.vpn_gateway_inside = address(node, "vpn_gateway/tunnel_inside_address/ip_address");
     const auto inside = address(node, "customer_gateway/tunnel_inside_address/ip_address");
     const auto length = number(node, "customer_gateway/tunnel_inside_address/network_cidr", 1, 31);

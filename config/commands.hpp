@@ -38,7 +38,7 @@ struct Rendered {
 };
 
 // A pattern is words separated by blanks; a word in capitals or angle form is a typed argument:
-//   A.B.C.D  A.B.C.D/M  (1-4294967295)  WORD  LINE...  {choice|choice}  [optional]
+//   A.B.C.D  A.B.C.D|X:X::X:X  A.B.C.D/M  A.B.C.D/M|X:X::X:X/M  (1-4294967295)  WORD  LINE...  {choice|choice}  [optional]
 struct Command {
   Mode mode = Mode::Exec;
   std::string_view pattern;

@@ -1,5 +1,6 @@
 // Rows of `vpn connection` blocks, and those of `tunnel` blocks that say where it is.
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
@@ -111,6 +112,27 @@ Lines show_interface(const Config& c, const Cursor& at) {
   return line_if(!v.empty(), "interface " + v);
 }
 
+// Why no packet of a tunnel can go there or come from there.
+std::string_view outside_fault(const IpAddress& a) {
+  if (a.is_unspecified()) return "is no host's address";
+  const auto octets = a.bytes();
+  if (a.is_v4()) return octets[0] >= 224 ? "is no host's address" : "";
+  if (octets[0] == 0xff) return "is a group's address";
+  if (octets[0] == 0xfe && (octets[1] & 0xc0) == 0x80) return "is link-local: it says nothing beyond one link";
+  constexpr std::array<std::uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};  // RFC 4291 2.5.5.2
+  return std::ranges::equal(octets.first(kMapped.size()), kMapped) ? "is an IPv4 address: write it as one" : "";
+}
+template <auto Member>
+Done set_outside(Config& c, Cursor& at, const Args& a, bool negated) {
+  auto& v = tunnel_at(c, at).*Member;
+  v.reset();
+  if (negated) return {};
+  const IpAddress address = *IpAddress::parse(a[0]);
+  if (const auto fault = outside_fault(address); !fault.empty()) return fail(fmt::format("% {} {}", a[0], fault));
+  v = address;
+  return {};
+}
+
 // Rows that hold one address.
 template <auto Member>
 Done set_address(Config& c, Cursor& at, const Args& a, bool negated) {
@@ -140,7 +162,6 @@ Done set_our_inside(Config& c, Cursor& at, const Args& a, bool negated) {
   if (negated) return {};
   const auto address = InterfaceAddress::parse(a[0]);
   if (!address) return fail("% " + address.error());
-  if (!address->address.is_v4()) return fail("% " + a[0] + " is no IPv4 address");
   v = *address;
   return {};
 }
@@ -157,33 +178,33 @@ constexpr Command kTunnel[] = {
      .render = show_interface,
      .negatable = true},
     {.mode = Mode::VpnTunnel,
-     .pattern = "customer-gateway outside-address A.B.C.D",
+     .pattern = "customer-gateway outside-address A.B.C.D|X:X::X:X",
      .help = "Our side\nPublic address, as AWS knows it: our IKE identity\nAddress",
-     .apply = set_address<&Tunnel::customer_gateway_outside>,
+     .apply = set_outside<&Tunnel::customer_gateway_outside>,
      .render = show_our_outside,
      .negatable = true},
     {.mode = Mode::VpnTunnel,
-     .pattern = "customer-gateway inside-address A.B.C.D/M",
+     .pattern = "customer-gateway inside-address A.B.C.D/M|X:X::X:X/M",
      .help = "Our side\nAddress on the tunnel interface\nAddress and prefix length",
      .apply = set_our_inside,
      .render = show_our_inside,
      .negatable = true},
     {.mode = Mode::VpnTunnel,
-     .pattern = "vpn-gateway outside-address A.B.C.D",
+     .pattern = "vpn-gateway outside-address A.B.C.D|X:X::X:X",
      .help = "AWS's side\nPublic address\nAddress",
-     .apply = set_address<&Tunnel::vpn_gateway_outside>,
+     .apply = set_outside<&Tunnel::vpn_gateway_outside>,
      .render = show_their_outside,
      .negatable = true},
     {.mode = Mode::VpnTunnel,
-     .pattern = "vpn-gateway inside-address A.B.C.D",
+     .pattern = "vpn-gateway inside-address A.B.C.D|X:X::X:X",
      .help = "AWS's side\nAddress in the tunnel: BGP neighbor and probe target\nAddress",
      .apply = set_address<&Tunnel::vpn_gateway_inside>,
      .render = show_their_inside,
      .negatable = true},
     {.mode = Mode::VpnTunnel,
-     .pattern = "local-address A.B.C.D",
+     .pattern = "local-address A.B.C.D|X:X::X:X",
      .help = "Address of this host that the tunnel uses\nAddress",
-     .apply = set_address<&Tunnel::local_address>,
+     .apply = set_outside<&Tunnel::local_address>,
      .render = show_local_address,
      .negatable = true},
     {.mode = Mode::VpnTunnel,

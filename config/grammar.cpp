@@ -46,7 +46,9 @@ Token parse_token(std::string_view word) {
     t.high = number(bounds[1]);
   } else if (word == "A.B.C.D") {
     t.kind = Token::Kind::Address;
-  } else if (word == "A.B.C.D/M") {
+  } else if (word == "A.B.C.D|X:X::X:X") {
+    t.kind = Token::Kind::AnyAddress;
+  } else if (word == "A.B.C.D/M" || word == "A.B.C.D/M|X:X::X:X/M") {
     t.kind = Token::Kind::PrefixText;
   } else if (word.ends_with("...")) {
     t.kind = Token::Kind::Line;
@@ -149,7 +151,8 @@ Fit fits(const Token& t, std::string_view typed) {
       const auto a = IpAddress::parse(typed);
       return a && a->is_v4() ? Fit::Value : Fit::No;
     }
-    // A wrong prefix is told apart in words by the command; a dot and a slash make it one.
+    case Token::Kind::AnyAddress: return IpAddress::parse(typed) ? Fit::Value : Fit::No;
+    // A wrong prefix is told apart in words by the command; a slash makes it one.
     case Token::Kind::PrefixText: return typed.find('/') != std::string_view::npos ? Fit::Value : Fit::No;
     case Token::Kind::Name:
     case Token::Kind::Line: return Fit::Value;

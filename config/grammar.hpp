@@ -10,7 +10,7 @@ namespace cgw::config {
 
 // One word of a pattern.
 struct Token {
-  enum class Kind : std::uint8_t { Word, Choice, Range, Address, PrefixText, Name, Line };
+  enum class Kind : std::uint8_t { Word, Choice, Range, Address, AnyAddress, PrefixText, Name, Line };
   Kind kind = Kind::Word;
   std::string text;                  // of a Word; else the placeholder as help shows it
   std::vector<std::string> choices;  // of a Choice

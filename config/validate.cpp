@@ -9,6 +9,7 @@ namespace cgw::config {
 namespace {
 
 constexpr std::size_t kStaticLimit = 100;  // static routes a VGW connection takes
+constexpr std::uint32_t kLeastMtuV6 = 1280;
 
 class Validator {
  public:
@@ -58,6 +59,7 @@ class Validator {
             fmt::format("{}: vpn-gateway outside-address {} is also that of {}", name,
                         t.vpn_gateway_outside->to_string(), outside_[*t.vpn_gateway_outside]));
     }
+    outside_family(name, place, t);
     if (!interfaces_.emplace(t.interface, name).second) {
       error(place + " / interface",
             fmt::format("{}: interface {} is also that of {}", name, t.interface, interfaces_[t.interface]));
@@ -74,6 +76,23 @@ class Validator {
     }
     if (t.child_lifetime >= t.ike_lifetime) {
       warn(place + " / esp lifetime", fmt::format("{}: esp lifetime is not below ike lifetime; AWS demands it", name));
+    }
+  }
+
+  void outside_family(const std::string& name, const std::string& place, const Tunnel& t) {
+    if (!t.vpn_gateway_outside) return;
+    const IpAddress& theirs = *t.vpn_gateway_outside;
+    if (t.local_address && t.local_address->family() != theirs.family()) {
+      error(place + " / local-address",
+            fmt::format("{}: local-address {} and vpn-gateway outside-address {} are not of one family", name,
+                        t.local_address->to_string(), theirs.to_string()));
+    }
+    // It is an identity first of all, and the peer may know us by that one.
+    if (t.customer_gateway_outside && t.customer_gateway_outside->family() != theirs.family()) {
+      warn(place + " / customer-gateway outside-address",
+           fmt::format("{}: customer-gateway outside-address {} and vpn-gateway outside-address {} are not of one "
+                       "family; AWS's always are",
+                       name, t.customer_gateway_outside->to_string(), theirs.to_string()));
     }
   }
 
@@ -116,6 +135,15 @@ class Validator {
     if (!t.vpn_gateway_inside) return;
     const IpAddress& theirs = *t.vpn_gateway_inside;
     const std::string their_place = place + " / vpn-gateway inside-address";
+    if (theirs.family() != ours.address.family()) {
+      return error(their_place, fmt::format("{}: inside addresses {} and {} are not of one family", name,
+                                            t.customer_gateway_inside->to_string(), theirs.to_string()));
+    }
+    // RFC 8200 5: the kernel takes IPv6 off a link that carries less.
+    if (!theirs.is_v4() && t.mtu && *t.mtu < kLeastMtuV6) {
+      error(place + " / mtu",
+            fmt::format("{}: mtu {} is too small for IPv6 inside: {} at least", name, *t.mtu, kLeastMtuV6));
+    }
     if (!ours.contains(theirs)) {
       error(their_place,
             fmt::format("{}: vpn-gateway inside-address {} is not in {}", name, theirs.to_string(), ours.to_string()));
@@ -130,6 +158,13 @@ class Validator {
       if (c.routing != Routing::Dynamic) continue;
       dynamic = true;
       for (const auto& [number, t] : c.tunnels) {
+        if (t.vpn_gateway_inside && !t.vpn_gateway_inside->is_v4()) {
+          error(fmt::format("vpn connection {} / tunnel {} / vpn-gateway inside-address", c.id, number),
+                fmt::format("vpn connection {} tunnel {}: BGP runs over IPv4 inside addresses only; with IPv6 inside "
+                            "say 'routing static'",
+                            c.id, number));
+          continue;
+        }
         const bool known =
             config_.bgp && t.vpn_gateway_inside && config_.bgp->neighbors.contains(*t.vpn_gateway_inside);
         if (!known && t.vpn_gateway_inside) {
@@ -174,11 +209,25 @@ class Validator {
       if (!r.next_hop && !ids.contains(r.connection)) {
         error(place, place + ": there is no vpn connection of this name");
       }
-      if (!r.next_hop) ++count[r.connection];
+      if (!r.next_hop) {
+        ++count[r.connection];
+        without_ipv4(r, place);
+      }
     }
     for (const auto& [id, n] : count) {
       if (n > kStaticLimit)
         warn("vpn connection " + id, fmt::format("{} static routes to {}: AWS takes {}", n, id, kStaticLimit));
+    }
+  }
+
+  void without_ipv4(const StaticRoute& r, const std::string& place) {
+    for (const auto& c : config_.connections) {
+      if (c.id != r.connection) continue;
+      for (const auto& [number, t] : c.tunnels) {
+        if (!t.vpn_gateway_inside || t.vpn_gateway_inside->is_v4()) continue;
+        error(place,
+              fmt::format("{}: tunnel {} of {} carries IPv6 only, by its inside addresses", place, number, c.id));
+      }
     }
   }
 

@@ -67,6 +67,26 @@ ip route 10.3.0.0/16 vpn-1
 
 }  // namespace
 
+TEST_CASE("an outside address is one that a host can have, of either family") {
+  const auto with = [](const std::string& row) { return "vpn connection v\n tunnel 1\n  " + row + "\n"; };
+  for (const std::string row : {"vpn-gateway outside-address", "customer-gateway outside-address", "local-address"}) {
+    for (const std::string good : {"2001:db8::1", "fd00::1", "192.0.2.1", "::1"}) {
+      const auto c = parse(with(row + " " + good), "f");
+      REQUIRE_MESSAGE(c, row, " ", good);
+      CHECK(render(*c).find(row + " " + good + "\n") != std::string::npos);
+    }
+    for (const auto& [bad, said] : {std::pair<std::string, std::string>{"fe80::1", "is link-local"},
+                                    {"febf::1", "is link-local"},
+                                    {"ff02::1", "is a group's address"},
+                                    {"::", "is no host's address"},
+                                    {"0.0.0.0", "is no host's address"},
+                                    {"224.0.0.1", "is no host's address"},
+                                    {"::ffff:192.0.2.1", "is an IPv4 address"},
+                                    {"2001:db8::x", "Unknown command"}})
+      CHECK_MESSAGE(complaint(with(row + " " + bad)).find(said) != std::string::npos, complaint(with(row + " " + bad)));
+  }
+}
+
 TEST_CASE("what is rendered from a configuration that uses every row reads back as the same configuration") {
   const auto first = parse(kWhole, "f");
   REQUIRE_MESSAGE(first, complaint(kWhole));

@@ -246,9 +246,9 @@ std::vector<Bad> bad_files() {
       {"line break in an address", replaced(kVgw, "169.254.10.2<", "169.254\n.10.2<"),
        "aws.xml:12:10: <customer_gateway/tunnel_inside_address/ip_address>: '169.254\\x0a.10.2' is not an IP address: "
        "download the file again"},
-      {"IPv6", replaced(kVgw, "203.0.113.10", "2001:db8::1"),
-       "aws.xml:23:10: <vpn_gateway/tunnel_outside_address/ip_address>: 2001:db8::1 is IPv6, which this version does "
-       "not do: choose IPv4 in AWS"},
+      {"IPv6 inside", replaced(kVgw, "169.254.10.1<", "fd00::1<"),
+       "aws.xml:26:10: <vpn_gateway/tunnel_inside_address/ip_address>: fd00::1 is IPv6, which this version does "
+       "not do: choose IPv4 for the inside in AWS"},
       {"lifetime", replaced(kVgw, "28800", "28800s"),
        "aws.xml:38:8: <ike/lifetime>: a number from 900 to 86400 is expected: download the file again"},
       {"AS", replaced(kVgw, "<asn>64512", "<asn>4294967296"),

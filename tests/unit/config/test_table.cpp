@@ -21,6 +21,7 @@ std::vector<std::string> examples(const Token& t) {
     case Token::Kind::Choice: return t.choices;
     case Token::Kind::Range: return {std::to_string(t.low), std::to_string(t.high)};
     case Token::Kind::Address: return {"192.0.2.1"};
+    case Token::Kind::AnyAddress: return {"192.0.2.1", "2001:db8::1"};
     case Token::Kind::PrefixText: return {"10.9.0.0/16"};
     case Token::Kind::Name: return {"w1"};
     case Token::Kind::Line: return {"a1 b2"};

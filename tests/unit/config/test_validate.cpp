@@ -32,6 +32,12 @@ router bgp 65000
 )";
 const Secrets kSecrets{{"k1", SecretBytes(std::string_view("a"))}, {"k2", SecretBytes(std::string_view("b"))}};
 
+// Tunnel 2 with IPv6 outside and inside.
+const std::string kInsideV6 =
+    replaced(replaced(replaced(replaced(kGood, "169.254.11.2/30", "fd00::2/126"), "203.0.113.14", "2001:db8::14"),
+                      "inside-address 169.254.11.1", "inside-address fd00::1"),
+             " neighbor 169.254.11.1 remote-as 64512\n", "");
+
 std::string joined(const Diagnostics& list) {
   std::string out;
   for (auto d : list) {
@@ -88,9 +94,37 @@ TEST_CASE("each error is one, and names the line to look at") {
             "f:17: ip route 10.1.0.0/16 w: there is no vpn connection of this name"},
            {kGood + "ip route 10.1.0.0/16 192.0.2.99\n",
             "f:17: ip route 10.1.0.0/16 192.0.2.99: the next hop is no tunnel's vpn-gateway inside-address"},
+           {replaced(kGood, "  pre-shared-key k2\n", "  pre-shared-key k2\n  local-address 2001:db8::2\n"),
+            "f:12: vpn connection v tunnel 2: local-address 2001:db8::2 and vpn-gateway outside-address 203.0.113.14 "
+            "are "
+            "not of one family"},
+           {replaced(kGood, "vpn-gateway inside-address 169.254.11.1", "vpn-gateway inside-address fd00::1") +
+                " no neighbor 169.254.11.1 remote-as\nvpn connection v\n routing static\n",
+            "f:10: vpn connection v tunnel 2: inside addresses 169.254.11.2/30 and fd00::1 are not of one family"},
+           {kInsideV6,
+            "f:10: vpn connection v tunnel 2: BGP runs over IPv4 inside addresses only; with IPv6 inside say "
+            "'routing static'"},
+           {kInsideV6 + "vpn connection v\n routing static\nip route 10.1.0.0/16 v\n",
+            "f:18: ip route 10.1.0.0/16 v: tunnel 2 of v carries IPv6 only, by its inside addresses"},
+           {kInsideV6 + "vpn connection v\n routing static\n tunnel 2\n  mtu 1279\n",
+            "f:19: vpn connection v tunnel 2: mtu 1279 is too small for IPv6 inside: 1280 at least"},
        }) {
     CHECK(joined(findings(c.text).errors) == c.said);
   }
+}
+
+TEST_CASE("outside addresses are of either family, and so are inside ones") {
+  const auto v6 = findings(kInsideV6 +
+                           "vpn connection v\n routing static\n tunnel 2\n  mtu 1280\n  local-address "
+                           "2001:db8::2\n  customer-gateway outside-address 2001:db8::2\n");
+  CHECK(joined(v6.errors) == "");
+  CHECK(joined(v6.warnings) == "");
+  const auto mixed = findings(replaced(kGood, "  pre-shared-key k2\n",
+                                       "  pre-shared-key k2\n  customer-gateway outside-address 2001:db8::2\n"));
+  CHECK(joined(mixed.errors) == "");
+  CHECK(joined(mixed.warnings) ==
+        "f:12: warning: vpn connection v tunnel 2: customer-gateway outside-address 2001:db8::2 and vpn-gateway "
+        "outside-address 203.0.113.14 are not of one family; AWS's always are");
 }
 
 TEST_CASE("inside subnets that are equal, or one within the other, clash; neighbors do not") {
