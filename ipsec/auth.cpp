@@ -55,9 +55,9 @@ std::string explain(NotifyType t, const PeerConfig& config) {
                          name, config.local_id.to_string());
     case NotifyType::TsUnacceptable:
       return fmt::format(
-          "the peer refuses the traffic selectors 0.0.0.0/0 both ways ({}): the connection's network CIDRs in AWS must "
-          "be 0.0.0.0/0",
-          name);
+          "the peer refuses the traffic selectors {0} both ways ({1}): the connection's network CIDRs in AWS must be "
+          "{0}",
+          config.inside == Family::V4 ? "0.0.0.0/0" : "::/0", name);
     default: return "the peer answers " + name;
   }
 }
@@ -80,8 +80,8 @@ void IkePeer::Impl::start_auth(Context& cx, IkeSa& sa) {
     payloads.push_back({PayloadType::IdR, false, id_body(config.remote_id)});
   payloads.push_back(std::move(*auth));
   payloads.push_back(offer(config.esp, sa.first_child_spi, WithDh::No));
-  payloads.push_back(make_ts(PayloadType::TsI, any_ipv4()));
-  payloads.push_back(make_ts(PayloadType::TsR, any_ipv4()));
+  payloads.push_back(make_ts(PayloadType::TsI, any_address(config.inside)));
+  payloads.push_back(make_ts(PayloadType::TsR, any_address(config.inside)));
   Request r;
   r.task.kind = TaskKind::Auth;
   send_request(cx, sa, Exchange::IkeAuth, std::move(r), payloads);
@@ -125,8 +125,8 @@ void IkePeer::Impl::on_auth_response(Context& cx, IkeSa& sa, const Payloads& pay
   const auto made = parse_child_parts(payloads);
   if (!made || !single(made->proposals)) return give_up("the Child SA in IKE_AUTH is malformed");
   const auto chosen = choose(made->proposals, config.esp, WithDh::No);
-  const auto local_ts = narrow(made->ts_i, any_ipv4());
-  const auto remote_ts = narrow(made->ts_r, any_ipv4());
+  const auto local_ts = narrow(made->ts_i, any_address(config.inside));
+  const auto remote_ts = narrow(made->ts_r, any_address(config.inside));
   const Spi spi_out = chosen ? read_spi(chosen->spi) : Spi{};
   if (spi_out == Spi{} || !local_ts || !remote_ts) return give_up("the Child SA in IKE_AUTH is not what we proposed");
   const EspSuite suite = without_key_exchange(chosen->suite);
@@ -189,8 +189,8 @@ std::optional<Child> IkePeer::Impl::first_child(Context& cx, const IkeSa& sa, co
   const Spi spi_out = chosen ? read_spi(chosen->spi) : Spi{};
   if (spi_out == Spi{})
     return refuse(NotifyType::NoProposalChosen, "the peer proposes no Child SA that an 'esp proposal' of ours has");
-  const auto remote_ts = narrow(asked.ts_i, any_ipv4());
-  const auto local_ts = narrow(asked.ts_r, any_ipv4());
+  const auto remote_ts = narrow(asked.ts_i, any_address(config.inside));
+  const auto local_ts = narrow(asked.ts_r, any_address(config.inside));
   if (!remote_ts || !local_ts)
     return refuse(NotifyType::TsUnacceptable, "the peer's traffic selectors are no IPv4 ranges");
   const EspSuite suite = without_key_exchange(chosen->suite);

@@ -33,7 +33,8 @@ struct PeerConfig {
   // Make the peer believe in a NAT (a NAT_DETECTION_SOURCE_IP that cannot match), so that ESP comes
   // in UDP: what the userspace data plane needs.
   bool force_encap = false;
-  bool initiate = true;  // false: wait for the peer
+  Family inside = Family::V4;  // what the traffic selectors cover; AWS's connections carry one family each
+  bool initiate = true;        // false: wait for the peer
   std::uint32_t replay_window = 1024;
   Seconds ike_lifetime{28800};   // hard; rekeyed at 28000 s less up to 10 % jitter, in proportion
   Seconds child_lifetime{3600};  // hard; rekeyed at 3000 s less up to 10 % jitter, in proportion

@@ -37,8 +37,8 @@ void IkePeer::Impl::start_create_child(Context& cx, IkeSa& sa, Task t) {
     r.ke = entropy.new_key_exchange(group);
     payloads.push_back(make_ke(*r.ke));
   }
-  payloads.push_back(make_ts(PayloadType::TsI, rekey ? old->sa.local_ts : any_ipv4()));
-  payloads.push_back(make_ts(PayloadType::TsR, rekey ? old->sa.remote_ts : any_ipv4()));
+  payloads.push_back(make_ts(PayloadType::TsI, rekey ? old->sa.local_ts : any_address(config.inside)));
+  payloads.push_back(make_ts(PayloadType::TsR, rekey ? old->sa.remote_ts : any_address(config.inside)));
   send_request(cx, sa, Exchange::CreateChildSa, std::move(r), payloads);
 }
 
@@ -55,8 +55,8 @@ void IkePeer::Impl::answer_create_child(Context& cx, IkeSa& sa, const Parts& par
     return answer(NotifyType::NoProposalChosen);
   }
   const Child* old = sa.child_in(old_spi);
-  const auto remote_ts = narrow(parts.ts_i, old != nullptr ? old->sa.remote_ts : any_ipv4());
-  const auto local_ts = narrow(parts.ts_r, old != nullptr ? old->sa.local_ts : any_ipv4());
+  const auto remote_ts = narrow(parts.ts_i, old != nullptr ? old->sa.remote_ts : any_address(config.inside));
+  const auto local_ts = narrow(parts.ts_r, old != nullptr ? old->sa.local_ts : any_address(config.inside));
   if (!remote_ts || !local_ts) return answer(NotifyType::TsUnacceptable);
 
   const DhGroup group = chosen->suite.dh;
@@ -110,8 +110,8 @@ void IkePeer::Impl::on_create_child_response(Context& cx, IkeSa& sa, Request r, 
   const auto parts = parse_parts(payloads);
   const auto chosen =
       parts && single(parts->proposals) ? choose(parts->proposals, config.esp, WithDh::Yes) : std::nullopt;
-  const auto local_ts = parts ? narrow(parts->ts_i, any_ipv4()) : std::nullopt;
-  const auto remote_ts = parts ? narrow(parts->ts_r, any_ipv4()) : std::nullopt;
+  const auto local_ts = parts ? narrow(parts->ts_i, any_address(config.inside)) : std::nullopt;
+  const auto remote_ts = parts ? narrow(parts->ts_r, any_address(config.inside)) : std::nullopt;
   const Spi spi_out = chosen ? read_spi(chosen->spi) : Spi{};
   const bool has_group = chosen && chosen->suite.dh != DhGroup::None;
   const bool group_fits =

@@ -1,6 +1,7 @@
 #include "ipsec/ts_payload.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace cgw::ipsec {
 namespace {
@@ -10,8 +11,11 @@ constexpr std::size_t kFixed = 8;
 
 }  // namespace
 
-AddressRange any_ipv4() {
-  return {IpAddress::v4(0), IpAddress::v4(0xffffffff)};
+AddressRange any_address(Family inside) {
+  if (inside == Family::V4) return {IpAddress::v4(0), IpAddress::v4(0xffffffff)};
+  std::array<std::uint8_t, 16> last{};
+  last.fill(0xff);
+  return {IpAddress::v6({}), IpAddress::v6(last)};
 }
 
 Payload make_ts(PayloadType type, const AddressRange& range) {

@@ -9,7 +9,8 @@
 // tunnel can use and are passed over.
 namespace cgw::ipsec {
 
-AddressRange any_ipv4();
+// All of a family: what a route-based tunnel asks for.
+AddressRange any_address(Family inside);
 
 Payload make_ts(PayloadType type, const AddressRange& range);
 Result<std::vector<AddressRange>, NotifyType> parse_ts(Bytes body);

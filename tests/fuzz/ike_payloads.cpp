@@ -28,7 +28,7 @@ void selectors(Bytes body) {
   if (!ranges) return;
   for (const auto& r : *ranges)
     require(r.from.family() == r.to.family(), "a range is of one family");
-  if (const auto n = narrow(*ranges, any_ipv4())) {
+  if (const auto n = narrow(*ranges, any_address(Family::V4))) {
     require(n->from.is_v4() && n->to.is_v4() && n->from <= n->to, "a narrowed range is one");
   }
 }

@@ -135,8 +135,8 @@ Payloads IkeRival::honest_auth() const {
   return {{initiator ? PayloadType::IdI : PayloadType::IdR, false, id_body(config_.remote_id)},
           auth,
           make_sa({proposal_of(config_.esp.front(), 1, Spi{kSpi}, WithDh::No)}),
-          make_ts(PayloadType::TsI, any_ipv4()),
-          make_ts(PayloadType::TsR, any_ipv4())};
+          make_ts(PayloadType::TsI, any_address(Family::V4)),
+          make_ts(PayloadType::TsR, any_address(Family::V4))};
 }
 
 void IkeRival::auth() {
@@ -157,8 +157,8 @@ Payloads IkeRival::honest_child_rekey() const {
           make_sa({proposal_of(config_.esp.front(), 1, Spi{kSpi + next_id_ + 1}, WithDh::Yes)}),
           {PayloadType::Nonce, false, Buffer(32, static_cast<std::uint8_t>(next_id_))},
           make_ke(ke),
-          make_ts(PayloadType::TsI, any_ipv4()),
-          make_ts(PayloadType::TsR, any_ipv4())};
+          make_ts(PayloadType::TsI, any_address(Family::V4)),
+          make_ts(PayloadType::TsR, any_address(Family::V4))};
 }
 
 Payloads IkeRival::honest_ike_rekey() const {

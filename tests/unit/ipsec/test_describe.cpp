@@ -30,7 +30,7 @@ TEST_CASE("a message is a line, and a line for each payload") {
       make_notify(NotifyType::InitialContact),
       auth(Buffer(48, 0xab)),
       offer(EspProposals{{}}, Spi{0xc0000001}, WithDh::Yes),
-      make_ts(PayloadType::TsI, any_ipv4()),
+      make_ts(PayloadType::TsI, any_address(Family::V4)),
       make_delete_esp(0xc1234567),
       make_delete_ike(),
       {PayloadType{99}, true, {1, 2, 3}},

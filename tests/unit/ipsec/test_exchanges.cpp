@@ -209,7 +209,8 @@ TEST_CASE("who answers and refuses the Child SA authenticates all the same, and 
   s.begin(), s.init();
   SUBCASE("no proposal in common") {
     s.auth_with({make_sa({proposal_of(*parse_esp_suite("aes128-sha1"), 1, Spi{0xabcd}, WithDh::No)}),
-                 make_ts(PayloadType::TsI, any_ipv4()), make_ts(PayloadType::TsR, any_ipv4())});
+                 make_ts(PayloadType::TsI, any_address(Family::V4)),
+                 make_ts(PayloadType::TsR, any_address(Family::V4))});
     CHECK(s.answered_with(NotifyType::NoProposalChosen));
     CHECK(s.peer().status().last_error.find("NO_PROPOSAL_CHOSEN sent") != std::string::npos);
   }

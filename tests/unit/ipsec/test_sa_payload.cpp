@@ -222,7 +222,7 @@ TEST_CASE("without the group, suites that differ only in it are offered once") {
 
 TEST_CASE(
     "traffic selectors have the octets of the standard and read back; no truncation is accepted [RFC 7296 3.13]") {
-  const Payload v4 = make_ts(PayloadType::TsI, any_ipv4());
+  const Payload v4 = make_ts(PayloadType::TsI, any_address(Family::V4));
   CHECK(v4.body == octets("01000000 07000010 0000ffff 00000000 ffffffff"));
   const Payload v6 = make_ts(PayloadType::TsR, range("2001:db8::", "2001:db8::ffff"));
   for (const Payload& p : {v4, v6}) {
@@ -249,8 +249,8 @@ TEST_CASE("selectors for a protocol, a port or of an unknown type are passed ove
 
 TEST_CASE("narrowing cuts to what both have [RFC 7296 2.9]") {
   const AddressRange ours = range("10.0.0.0", "10.0.255.255");
-  CHECK(narrow({any_ipv4()}, ours) == ours);
-  CHECK(narrow({ours}, any_ipv4()) == ours);
+  CHECK(narrow({any_address(Family::V4)}, ours) == ours);
+  CHECK(narrow({ours}, any_address(Family::V4)) == ours);
   CHECK(narrow({range("10.0.128.0", "10.1.0.0")}, ours) == range("10.0.128.0", "10.0.255.255"));
   CHECK(narrow({range("10.0.255.255", "10.0.255.255")}, ours) == range("10.0.255.255", "10.0.255.255"));
   CHECK(!narrow({range("10.1.0.0", "10.1.0.1")}, ours));
