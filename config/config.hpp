@@ -1,6 +1,7 @@
 #pragma once
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -37,6 +38,10 @@ struct Findings {
   Diagnostics errors, warnings;
 };
 Findings validate(const Config& c, const Secrets* secrets, const Places& places = {});
+
+// The router's own number, the same in every session (RFC 4271 4.2): as configured, else the first IPv4 outside address
+// of ours, else the first IPv4 inside address. An IPv6 address is none.
+std::optional<IpAddress> bgp_identifier(const Config& c);
 
 // "NAME KEY" lines. Errors show neither.
 Result<Secrets, Diagnostics> parse_secrets(std::string_view text, std::string_view file);

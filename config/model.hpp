@@ -80,7 +80,7 @@ struct Neighbor {
 
 struct Bgp {
   std::uint32_t asn = 0;
-  std::optional<IpAddress> router_id;  // none: the outside address, else the highest IPv4 of the host
+  std::optional<IpAddress> router_id;  // none: see bgp_identifier()
   Seconds keepalive{10}, hold{30};
   std::map<IpAddress, Neighbor> neighbors;
   std::vector<Prefix> networks;

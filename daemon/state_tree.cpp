@@ -315,11 +315,10 @@ json::value show_bgp_summary(const Gateway& g) {
   if (!g.config().bgp) return json::object{};
   const config::Bgp& b = *g.config().bgp;
   json::object peers;
-  std::string router_id = text(b.router_id);
+  const std::string router_id = text(config::bgp_identifier(g.config()));
   std::size_t failed = 0;
   for (const auto& [address, n] : b.neighbors) {
     const Tunnel* t = tunnel_with_neighbor(g, address);
-    if (t != nullptr && router_id.empty()) router_id = text(t->setup().config.customer_gateway_outside);
     if (t == nullptr || t->bgp()->status().state != bgp::State::Established) ++failed;
     peers[address.to_string()] = t != nullptr ? peer_tree(g, *t, n) : idle_peer_tree(g, n);
   }

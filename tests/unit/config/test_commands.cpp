@@ -87,6 +87,24 @@ TEST_CASE("an outside address is one that a host can have, of either family") {
   }
 }
 
+TEST_CASE("the BGP identifier is configured, or an IPv4 address of ours: outside before inside [RFC 4271 4.2]") {
+  std::string text = kWhole;
+  const auto identifier = [&] { return bgp_identifier(*parse(text, "f"))->to_string(); };
+  const auto change = [&](const std::string& from, const std::string& to) {
+    text.replace(text.find(from), from.size(), to);
+  };
+  CHECK(identifier() == "192.0.2.1");
+  change("bgp router-id 192.0.2.1", "bgp router-id 192.0.2.7");
+  CHECK(identifier() == "192.0.2.7");
+  change(" bgp router-id 192.0.2.7\n", "");
+  CHECK(identifier() == "192.0.2.1");
+  change("outside-address 192.0.2.1", "outside-address 2001:db8::1");
+  CHECK(identifier() == "169.254.10.2");
+  change("  interface cgw2\n", "  interface cgw2\n  customer-gateway outside-address 192.0.2.9\n");
+  CHECK(identifier() == "192.0.2.9");
+  CHECK_FALSE(bgp_identifier(*parse("router bgp 65000\n", "f")));
+}
+
 TEST_CASE("what is rendered from a configuration that uses every row reads back as the same configuration") {
   const auto first = parse(kWhole, "f");
   REQUIRE_MESSAGE(first, complaint(kWhole));
