@@ -13,7 +13,7 @@ struct ChosenPlane {
 };
 
 // `auto`: the kernel's ESP when it has ESP and xfrm interfaces, else userspace; the reason names what is missing.
-// udp4500: see kernel::make_xfrm_plane().
-Result<ChosenPlane, std::string> choose_data_plane(config::DataPlane wanted, int udp4500);
+// udp4500, udp4500_v6: see kernel::make_xfrm_plane().
+Result<ChosenPlane, std::string> choose_data_plane(config::DataPlane wanted, int udp4500, int udp4500_v6);
 
 }  // namespace cgw

@@ -38,7 +38,8 @@ Result<std::unique_ptr<Gateway>, std::string> Gateway::open(boost::asio::any_io_
                                                             Loaded loaded) {
   const auto kernel_text = [](const kernel::KernelError& e) { return fail(e.to_string()); };
   CGW_TRY(IkeEndpoint ike, IkeEndpoint::open(executor));
-  CGW_TRY(ChosenPlane plane, choose_data_plane(loaded.config.data_plane, ike.nat_t_socket()));
+  CGW_TRY(ChosenPlane plane,
+          choose_data_plane(loaded.config.data_plane, ike.nat_t_socket(Family::V4), ike.nat_t_socket(Family::V6)));
   auto links = kernel::Links::open();
   if (!links) return kernel_text(links.error());
   auto monitor = kernel::Monitor::open();
@@ -145,13 +146,14 @@ std::optional<bgp::SessionConfig> Gateway::session_config(const config::Connecti
   const config::Bgp& b = *config().bgp;
   const auto n = b.neighbors.find(*t.vpn_gateway_inside);
   if (n == b.neighbors.end() || n->second.shutdown) return std::nullopt;
-  const auto id = b.router_id.value_or(t.customer_gateway_outside.value_or(t.customer_gateway_inside->address));
+  const auto id = config::bgp_identifier(config());
+  if (!id) return std::nullopt;
   // AWS resets the session past these numbers (VPN quotas).
   const std::uint32_t limit = c.target == config::Target::Tgw ? 1000 : 100;
   bgp::SessionConfig s;
   s.local_as = bgp::Asn{b.asn};
   s.remote_as = bgp::Asn{n->second.remote_as};
-  s.router_id = bgp::RouterId{id.v4_value()};
+  s.router_id = bgp::RouterId{id->v4_value()};
   s.local_address = t.customer_gateway_inside->address;
   s.remote_address = *t.vpn_gateway_inside;
   s.hold_time = n->second.hold.value_or(b.hold);

@@ -173,18 +173,21 @@ Result<IkeEndpoint, std::string> IkeEndpoint::open(boost::asio::any_io_executor 
   return IkeEndpoint(std::move(d));
 }
 
-int IkeEndpoint::nat_t_socket() {
-  return fds_.udp4500.native_handle();
+int IkeEndpoint::nat_t_socket(Family family) {
+  auto& udp = family == Family::V4 ? fds_.udp4500 : fds_.udp4500_v6;
+  return udp.is_open() ? udp.native_handle() : -1;
 }
 
 void IkeEndpoint::start(Receive receive, int relay_fd) {
   receive_ = std::move(receive);
   wait(fds_.udp500, &IkeEndpoint::read_500);
   if (fds_.udp500_v6.is_open()) wait(fds_.udp500_v6, &IkeEndpoint::read_500);
+  if (relay_fd >= 0) {
+    fds_.relay.assign(dup(relay_fd));
+    return wait(fds_.relay, &IkeEndpoint::read_relay);
+  }
+  wait(fds_.udp4500, &IkeEndpoint::read_4500);
   if (fds_.udp4500_v6.is_open()) wait(fds_.udp4500_v6, &IkeEndpoint::read_4500);
-  if (relay_fd < 0) return wait(fds_.udp4500, &IkeEndpoint::read_4500);
-  fds_.relay.assign(dup(relay_fd));
-  wait(fds_.relay, &IkeEndpoint::read_relay);
 }
 
 void IkeEndpoint::wait(boost::asio::posix::stream_descriptor& from, void (IkeEndpoint::*read)(int)) {

@@ -19,9 +19,9 @@ class IkeEndpoint {
   // The error is one line that names the port and what may hold it.
   static Result<IkeEndpoint, std::string> open(boost::asio::any_io_executor executor);
 
-  // IPv4's port 4500, which a data plane may read.
-  int nat_t_socket();
-  // relay_fd: from DataPlane::ike_relay_fd(); -1: port 4500 is read here.
+  // Port 4500, which a data plane may read; -1: the host has no IPv6.
+  int nat_t_socket(Family family);
+  // relay_fd: from DataPlane::ike_relay_fd(), which reads port 4500 of both families; -1: it is read here.
   void start(Receive receive, int relay_fd);
 
   // False when the kernel refused it (no route, interface down): the core's retransmission is the remedy.

@@ -39,6 +39,7 @@ ipsec::PeerConfig peer_config(const TunnelSetup& s, const IpAddress& local, bool
   c.ike = suites(t.ike_proposals, ipsec::default_ike_proposals(), ipsec::parse_ike_suite);
   c.esp = suites(t.esp_proposals, ipsec::default_esp_proposals(), ipsec::parse_esp_suite);
   c.force_encap = force_encap;
+  c.inside = t.customer_gateway_inside->address.family();
   c.initiate = t.initiate;
   c.replay_window = t.replay_window;
   c.ike_lifetime = t.ike_lifetime;
@@ -61,10 +62,6 @@ std::uint32_t Tunnel::mtu_before_sa() const {
 Result<void, std::string> Tunnel::prepare_ike() {
   const config::Tunnel& t = setup_.config;
   if (t.shutdown) return {};
-  if (equipment_.plane.needs_udp_encap() && !t.vpn_gateway_outside->is_v4()) {
-    return fail(fmt::format("{}: the {} data plane has IPv4 outside only; use 'data-plane kernel' on a kernel with ESP",
-                            t.vpn_gateway_outside->to_string(), equipment_.plane.name()));
-  }
   const auto via = equipment_.links.route_to(*t.vpn_gateway_outside);
   if (!via) {
     return fail(fmt::format("no way to {}: {}; trying again every second", t.vpn_gateway_outside->to_string(),

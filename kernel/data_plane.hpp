@@ -115,9 +115,9 @@ struct Capability {
 };
 Capability probe_capability();
 
-// udp4500: a bound UDP socket that outlives the plane. The kernel plane sets UDP_ENCAP on it; the userspace
-// plane reads it in a thread of its own, and one of IPv6 too if it is given (-1: none).
-KernelResult<std::unique_ptr<DataPlane>> make_xfrm_plane(int udp4500);
+// udp4500, udp4500_v6: bound UDP sockets that outlive the plane (-1: none of IPv6). The kernel plane sets UDP_ENCAP on
+// them; the userspace plane reads them in a thread of its own.
+KernelResult<std::unique_ptr<DataPlane>> make_xfrm_plane(int udp4500, int udp4500_v6 = -1);
 KernelResult<std::unique_ptr<DataPlane>> make_userspace_plane(int udp4500, int udp4500_v6 = -1);
 
 // No IPsec policy of this host applies to the socket's packets: another program's policy for 0.0.0.0/0 would take IKE

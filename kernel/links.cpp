@@ -21,6 +21,15 @@ struct Links::Impl {
   RequestSocket socket;
 };
 
+namespace {
+
+// The kernel's own, one an interface (RFC 4291 2.5.6).
+bool is_link_local(const IpAddress& a) {
+  return !a.is_v4() && a.bytes()[0] == 0xfe && (a.bytes()[1] & 0xc0) == 0x80;
+}
+
+}  // namespace
+
 KernelResult<links::LinkInfo> Links::Impl::get(IfIndex index) {
   const std::string what = fmt::format("RTM_GETLINK of interface {}", index.value());
   std::optional<links::LinkInfo> found;
@@ -38,7 +47,7 @@ KernelResult<void> Links::Impl::set_address(IfIndex index, const InterfaceAddres
     if (!a || a->index != index) return;
     if (a->address == address)
       there = true;
-    else if (a->address.address.is_v4())
+    else if (a->address.address.is_v4() || (!address.address.is_v4() && !is_link_local(a->address.address)))
       strangers.push_back(*a);
   });
   if (!dumped) return dumped;
@@ -49,8 +58,11 @@ KernelResult<void> Links::Impl::set_address(IfIndex index, const InterfaceAddres
   }
   if (there) return {};
   const bool shares_no_subnet = address.length == address.address.bits() && peer.family() == address.address.family();
-  return socket.request(links::put_address(index, address, shares_no_subnet ? &peer : nullptr),
-                        fmt::format("RTM_NEWADDR {} on interface {}", address.to_string(), index.value()));
+  auto put = socket.request(links::put_address(index, address, shares_no_subnet ? &peer : nullptr),
+                            fmt::format("RTM_NEWADDR {} on interface {}", address.to_string(), index.value()));
+  if (!put && put.error().errnum == EACCES && !address.address.is_v4())
+    put.error().detail = "IPv6 is switched off here: sysctl -w net.ipv6.conf.all.disable_ipv6=0";
+  return put;
 }
 
 Links::Links(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -27,8 +27,8 @@ class Links {
   Links& operator=(Links&&) noexcept;
 
   KernelResult<std::optional<LinkState>> find(const std::string& name);
-  // Makes `address` the only IPv4 address of the interface, sets MTU, rp_filter=2 (loose), no redirects sent,
-  // then up. What is already so is left alone.
+  // Makes `address` the only IPv4 or global IPv6 address of the interface (with an IPv4 one, IPv6 ones are left alone),
+  // sets MTU, rp_filter=2 (loose), no redirects sent, then up. What is already so is left alone.
   KernelResult<void> configure(IfIndex index, const InterfaceAddress& address, const IpAddress& peer,
                                std::uint32_t mtu);
   KernelResult<void> set_mtu(IfIndex index, std::uint32_t mtu);

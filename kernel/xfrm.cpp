@@ -28,9 +28,16 @@ using xfrm::Selectors;
 
 namespace {
 
-bool kernel_has_sa_direction() {
+bool kernel_has(bool (*feature)(std::string_view release)) {
   utsname u{};
-  return uname(&u) == 0 && xfrm::has_sa_direction(u.release);
+  return uname(&u) == 0 && feature(u.release);
+}
+
+// The kernel takes ESP out of UDP on this socket, and leaves IKE on it.
+KernelResult<void> take_esp_out_of_udp(int udp4500) {
+  const int type = UDP_ENCAP_ESPINUDP;
+  if (setsockopt(udp4500, IPPROTO_UDP, UDP_ENCAP, &type, sizeof type) == 0) return {};
+  return fail(KernelError{errno, "UDP_ENCAP on the UDP socket", {}});
 }
 
 void add_received(TunnelCounters& c, const SaInfo& sa) {
@@ -51,7 +58,7 @@ XfrmPlane::XfrmPlane(RequestSocket xfrm, RequestSocket route, xfrm::Events event
     : xfrm_(std::move(xfrm)),
       route_(std::move(route)),
       events_(std::move(events)),
-      says_direction_(kernel_has_sa_direction()) {}
+      says_direction_(kernel_has(xfrm::has_sa_direction)) {}
 
 KernelResult<IfIndex> XfrmPlane::ensure_interface(const std::string& name, IfId id) {
   CGW_TRY(const auto found, find_link(route_, name));
@@ -240,14 +247,15 @@ bool XfrmPlane::set_sa_settings(IfId id, const SaSettings& settings) {
   return true;
 }
 
-KernelResult<std::unique_ptr<DataPlane>> make_xfrm_plane(int udp4500) {
+KernelResult<std::unique_ptr<DataPlane>> make_xfrm_plane(int udp4500, int udp4500_v6) {
   CGW_TRY(auto xfrm, RequestSocket::open(NETLINK_XFRM));
   CGW_TRY(auto route, RequestSocket::open(NETLINK_ROUTE));
   CGW_TRY(auto events, xfrm::Events::open(nl_socket_get_local_port(xfrm.get())));
-  // The kernel takes ESP out of UDP on this socket, and leaves IKE on it.
-  const int type = UDP_ENCAP_ESPINUDP;
-  if (setsockopt(udp4500, IPPROTO_UDP, UDP_ENCAP, &type, sizeof type) < 0)
-    return fail(KernelError{errno, "UDP_ENCAP on the UDP socket", {}});
+  if (auto done = take_esp_out_of_udp(udp4500); !done) return fail(std::move(done).error());
+  // What is left without it is ESP in IPv6 itself, which is all there is without a NAT.
+  if (udp4500_v6 >= 0 && kernel_has(xfrm::has_esp_in_udp_v6)) {
+    if (auto done = take_esp_out_of_udp(udp4500_v6); !done) return fail(std::move(done).error());
+  }
   return std::make_unique<XfrmPlane>(std::move(xfrm), std::move(route), std::move(events));
 }
 

@@ -119,6 +119,15 @@ xfrm_lifetime_cfg lifetime_of(const ipsec::ChildSa& sa) {
   return out;
 }
 
+bool at_least(std::string_view release, unsigned wanted_major, unsigned wanted_minor) {
+  unsigned major = 0, minor = 0;
+  const char* end = release.data() + release.size();
+  const auto first = std::from_chars(release.data(), end, major);
+  if (first.ec != std::errc{} || first.ptr == end || *first.ptr != '.') return false;
+  if (std::from_chars(first.ptr + 1, end, minor).ec != std::errc{}) return false;
+  return major > wanted_major || (major == wanted_major && minor >= wanted_minor);
+}
+
 }  // namespace
 
 Ends ends_of(const ipsec::ChildSa& sa, Direction d) {
@@ -132,12 +141,11 @@ SaName name_of(const ipsec::ChildSa& sa, Direction d) {
 }
 
 bool has_sa_direction(std::string_view release) {
-  unsigned major = 0, minor = 0;
-  const char* end = release.data() + release.size();
-  const auto first = std::from_chars(release.data(), end, major);
-  if (first.ec != std::errc{} || first.ptr == end || *first.ptr != '.') return false;
-  if (std::from_chars(first.ptr + 1, end, minor).ec != std::errc{}) return false;
-  return major > 6 || (major == 6 && minor >= 10);
+  return at_least(release, 6, 10);
+}
+
+bool has_esp_in_udp_v6(std::string_view release) {
+  return at_least(release, 5, 8);
 }
 
 Message sa_message(SaRequest request, IfId id, const ipsec::ChildSa& sa, Direction d, const SaOptions& options) {

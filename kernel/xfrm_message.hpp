@@ -35,6 +35,9 @@ Ends ends_of(const ipsec::ChildSa& sa, Direction d);
 // Whether this kernel (uname -r) has XFRMA_SA_DIR. It must be asked of the release: kernels take attributes they do
 // not know without a word.
 bool has_sa_direction(std::string_view release);
+// Whether it takes ESP out of UDP over IPv6 (Linux 5.8). An older one takes the socket option as well, and then reads
+// IPv6 packets as IPv4 ones.
+bool has_esp_in_udp_v6(std::string_view release);
 
 struct SaOptions {
   bool says_direction = false;     // XFRMA_SA_DIR, Linux 6.10

@@ -173,7 +173,7 @@ TEST_SUITE("kernel/xfrm_message") {
     CHECK(attribute<xfrm_usersa_info>(sa_message(SaRequest::New, kId, sa, Direction::In), 33) == nullptr);
   }
 
-  TEST_CASE("which kernels know an SA's direction is read from their release") {
+  TEST_CASE("which kernels know an SA's direction, and ESP in UDP over IPv6, is read from their release") {
     CHECK(has_sa_direction("6.10.0"));
     CHECK(has_sa_direction("6.18.44"));
     CHECK(has_sa_direction("7.0.0-rc1"));
@@ -182,6 +182,10 @@ TEST_SUITE("kernel/xfrm_message") {
     CHECK(!has_sa_direction("5.15.0"));
     for (const char* odd : {"", "6", "6.", "x.y", "6-10"})
       CHECK(!has_sa_direction(odd));
+    CHECK(has_esp_in_udp_v6("5.8.0"));
+    CHECK(has_esp_in_udp_v6("6.1.0-56-cloud-amd64"));
+    CHECK(!has_esp_in_udp_v6("5.7.19"));
+    CHECK(!has_esp_in_udp_v6("4.19.0"));
   }
 
   TEST_CASE("DF is cleared on what is sent only: inbound the flag is refused from Linux 6.10 on") {
