@@ -22,7 +22,7 @@ def new_id(kind):
 def customer_gateway_xml(options, keys):
     static = options.routing == "static"
     attributes = ("  <vpn_connection_attributes>NoBGPVPNConnection</vpn_connection_attributes>\n" if static else "")
-    tunnels = "".join(_tunnel(plan.TUNNEL[number], keys[number], static) for number in plan.TUNNELS)
+    tunnels = "".join(_tunnel(options, number, keys[number], static) for number in plan.TUNNELS)
     return f"""<?xml version="1.0" encoding="UTF-8"?>
 <vpn_connection id="{new_id("vpn")}">
   <customer_gateway_id>{new_id("cgw")}</customer_gateway_id>
@@ -32,10 +32,11 @@ def customer_gateway_xml(options, keys):
 """
 
 
-def _tunnel(tunnel, key, static):
+def _tunnel(options, number, key, static):
+    tunnel = options.tunnel(number)
     # Empty for a connection with certificates.
     key = f"      <pre_shared_key>{key}</pre_shared_key>\n" if key else ""
-    ours = _side("customer_gateway", plan.PUBLIC_ADDRESS, tunnel.inside_customer, plan.CUSTOMER_ASN, static)
+    ours = _side("customer_gateway", options.public_address, tunnel.inside_customer, plan.CUSTOMER_ASN, static)
     theirs = _side("vpn_gateway", tunnel.outside, tunnel.inside, plan.AWS_ASN, static)
     return f"""  <ipsec_tunnel>
 {ours}{theirs}    <ike>

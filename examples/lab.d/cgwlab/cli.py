@@ -61,6 +61,7 @@ def _parser():
 
 def _up_arguments(parser):
     parser.add_argument("--routing", choices=("dynamic", "static"), default="dynamic")
+    parser.add_argument("--outside", choices=("ipv4", "ipv6"), default="ipv4", help="family of the outside addresses")
     parser.add_argument("--nat", action="store_true", help="a NAT box between the gateway and the internet")
     parser.add_argument("--esp", choices=("auto", "kernel", "libipsec"), default="auto",
                         help="ESP of AWS's side (auto: the kernel's where it has xfrm interfaces)")
@@ -118,7 +119,7 @@ def _pairs(texts, option):
 
 def _up(chosen):
     lab = Lab.create(Options(
-        name=chosen.name, directory=chosen.dir, routing=chosen.routing, nat=chosen.nat, esp=chosen.esp,
+        name=chosen.name, directory=chosen.dir, routing=chosen.routing, outside=chosen.outside, nat=chosen.nat, esp=chosen.esp,
         prefixes=chosen.prefixes, delay=chosen.delay, ike_lifetime=chosen.ike_lifetime,
         child_lifetime=chosen.child_lifetime, dpd=chosen.dpd, authentication=chosen.authentication,
         rfc7427=not chosen.no_rfc7427, prefix_limit=chosen.prefix_limit,

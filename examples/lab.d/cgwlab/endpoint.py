@@ -15,7 +15,7 @@ class Endpoint:
         self.options = state.options
         self.state = state
         self.number = number
-        self.tunnel = plan.TUNNEL[number]
+        self.tunnel = self.options.tunnel(number)
         self.name = f"vgw{number}"
         self.namespace = self.options.namespace(self.name)
         self.directory = os.path.join(self.options.directory, self.name)
@@ -37,7 +37,7 @@ class Endpoint:
         if secret is None:
             self.load_certificates()
         else:
-            self.charon.load(CONNECTION, self.connection(), secret, [self.tunnel.outside, plan.PUBLIC_ADDRESS])
+            self.charon.load(CONNECTION, self.connection(), secret, [self.tunnel.outside, self.options.public_address])
 
     def load_certificates(self):
         """The endpoint's certificate as it lies in the lab's folder now; it trusts the root, so that the gateway has to
@@ -63,7 +63,7 @@ class Endpoint:
         marks = {"if_id_in": number, "if_id_out": number} if self.state.esp == "kernel" else {}
         by_key = self.options.authentication == "psk"
         # A certificate serves a gateway whose address is not known; to call it, one has to be.
-        remote = "%any" if by_key else plan.PUBLIC_ADDRESS
+        remote = "%any" if by_key else self.options.public_address
         return {
             "version": "2", "mobike": "no", "encap": "yes" if self.state.esp == "libipsec" else "no",
             "local_addrs": [self.tunnel.outside], "remote_addrs": [remote],
@@ -78,7 +78,7 @@ class Endpoint:
         }
 
     def _shared_key(self):
-        return {"local": {"auth": "psk", "id": self.tunnel.outside}, "remote": {"auth": "psk", "id": plan.PUBLIC_ADDRESS}}
+        return {"local": {"auth": "psk", "id": self.tunnel.outside}, "remote": {"auth": "psk", "id": self.options.public_address}}
 
     def _certificates(self):
         pki = self._pki()

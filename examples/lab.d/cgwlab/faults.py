@@ -13,20 +13,21 @@ def silent(lab, which, direction="both"):
     numbers = plan.TUNNELS if which == "all" else (_tunnel(which),)
     rules = []
     for number in numbers:
-        address = plan.TUNNEL[number].outside
+        address = lab.options.tunnel(number).outside
+        family = "ip6" if lab.options.outside == "ipv6" else "ip"
         if direction in ("both", "in"):
-            rules.append(f"ip saddr {address} counter drop")
+            rules.append(f"{family} saddr {address} counter drop")
         if direction in ("both", "out"):
-            rules.append(f"ip daddr {address} counter drop")
-    topology.nft(lab.namespace("net"), f"""table ip {_TABLE} {{
+            rules.append(f"{family} daddr {address} counter drop")
+    topology.nft(lab.namespace("net"), f"""table inet {_TABLE} {{
   chain forward {{ type filter hook forward priority 0; }}
 }}
-""" + "\n".join(f"add rule ip {_TABLE} forward {rule}" for rule in rules))
+""" + "\n".join(f"add rule inet {_TABLE} forward {rule}" for rule in rules))
 
 
 def restore(lab):
     """The way is whole again, and a session that a fault took down may come back."""
-    run(*in_namespace(lab.namespace("net"), "nft", "delete", "table", "ip", _TABLE), check=False)
+    run(*in_namespace(lab.namespace("net"), "nft", "delete", "table", "inet", _TABLE), check=False)
     for endpoint in lab.endpoints.values():
         if lab.options.routing == "dynamic" and endpoint.bird.protocol("cgw")[0] == "down":
             endpoint.bird.ask("enable cgw")

@@ -122,7 +122,7 @@ class Lab:
             name = self.namespace(role)
             self.state.namespaces.append(name)
             self.state.save()
-            topology.make_namespace(name)
+            topology.make_namespace(name, self.options.outside == "ipv6")
         if topology.make_links(self.options) == "relay":
             self._start_relay(self.options.delay / 2)
         topology.make_routes(self.options)

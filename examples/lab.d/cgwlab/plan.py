@@ -13,6 +13,8 @@ VPC_NETWORK = "10.50.0.0/16"
 VPC_HOST = "10.50.0.10"
 PUBLIC_ADDRESS = "198.51.100.2"      # the customer gateway as AWS sees it
 INTERNET_ADDRESS = "198.51.100.1"
+PUBLIC_ADDRESS_V6 = "2001:db8:100::2"
+INTERNET_ADDRESS_V6 = "2001:db8:100::1"
 PRIVATE_ADDRESS = "10.99.0.2"        # the gateway's own address behind the NAT box
 NAT_INSIDE = "10.99.0.1"
 EXTRA_PREFIXES = "10.128.0.0/9"      # --prefixes takes its prefixes from here
@@ -30,11 +32,15 @@ class TunnelPlan:
     inside: str           # AWS's inside address
     inside_customer: str  # the customer gateway's inside address
     vpc: str              # the endpoint's address in the VPC
+    outside_v6: str       # the first two once more, of IPv6
+    outside_peer_v6: str
 
 
 TUNNEL = {
-    1: TunnelPlan(1, "203.0.113.10", "203.0.113.9", "169.254.10.1", "169.254.10.2", "10.50.0.1"),
-    2: TunnelPlan(2, "203.0.113.14", "203.0.113.13", "169.254.11.1", "169.254.11.2", "10.50.0.2"),
+    1: TunnelPlan(1, "203.0.113.10", "203.0.113.9", "169.254.10.1", "169.254.10.2", "10.50.0.1",
+                  "2001:db8:1::10", "2001:db8:1::9"),
+    2: TunnelPlan(2, "203.0.113.14", "203.0.113.13", "169.254.11.1", "169.254.11.2", "10.50.0.2",
+                  "2001:db8:2::14", "2001:db8:2::13"),
 }
 
 # AWS's lists, weakest first: AWS takes the lowest suite both sides have, whatever the initiator's order.
@@ -52,6 +58,7 @@ class Options:
     name: str = "cgwlab"
     directory: str = ""
     routing: str = "dynamic"        # dynamic | static
+    outside: str = "ipv4"           # ipv4 | ipv6: the family of the outside addresses
     nat: bool = False
     esp: str = "auto"               # auto | kernel | libipsec
     prefixes: int = 0               # announced besides the VPC's own
@@ -74,6 +81,8 @@ class Options:
             raise LabError(f"--name {self.name}: letters, digits, '-' and '_' only, at most 40")
         if len(self.directory) > 80:
             raise LabError(f"--dir {self.directory}: too long for the sockets in it (at most 80 characters)")
+        if self.outside == "ipv6" and (self.nat or self.delay):
+            raise LabError("--outside ipv6: without --nat and --delay only")
         if not 0 <= self.prefixes <= 1 << 21:
             raise LabError("--prefixes: 0 to 2097152")
 
@@ -84,8 +93,19 @@ class Options:
         return ROLES + (("nat",) if self.nat else ())
 
     @property
+    def public_address(self):
+        return PUBLIC_ADDRESS_V6 if self.outside == "ipv6" else PUBLIC_ADDRESS
+
+    @property
     def gateway_address(self):
-        return PRIVATE_ADDRESS if self.nat else PUBLIC_ADDRESS
+        return PRIVATE_ADDRESS if self.nat else self.public_address
+
+    def tunnel(self, number):
+        """The plan of a tunnel, its outside addresses of this lab's family."""
+        tunnel = TUNNEL[number]
+        if self.outside == "ipv4":
+            return tunnel
+        return dataclasses.replace(tunnel, outside=tunnel.outside_v6, outside_peer=tunnel.outside_peer_v6)
 
 
 def extra_prefixes(count):

@@ -55,7 +55,7 @@ class Reference:
         if process not in self.lab.state.processes:
             self.lab.remember(process, charon.start())
         charon.wait_ready(self.lab.state.processes[process])
-        tunnel = plan.TUNNEL[number]
+        tunnel = self.options.tunnel(number)
         interface = self._interface(number)
         ip_batch(self.namespace, tunnel_mtu_commands(interface, tunnel.inside_customer))
         charon.load(f"aws{number}", self._connection(number), self.lab.keys()[number], [tunnel.outside])
@@ -72,13 +72,13 @@ class Reference:
         return name
 
     def _connection(self, number):
-        tunnel = plan.TUNNEL[number]
+        tunnel = self.options.tunnel(number)
         marks = {"if_id_in": str(number), "if_id_out": str(number)} if self.kernel else {}
         return {
             "version": "2", "mobike": "no", "encap": "no" if self.kernel else "yes",
             "local_addrs": [self.options.gateway_address], "remote_addrs": [tunnel.outside],
             "proposals": [_IKE], "dpd_delay": "10s", "keyingtries": "0", "rekey_time": "28000s", **marks,
-            "local": {"auth": "psk", "id": plan.PUBLIC_ADDRESS},
+            "local": {"auth": "psk", "id": self.options.public_address},
             "remote": {"auth": "psk", "id": tunnel.outside},
             "children": {f"aws{number}": {
                 "local_ts": ["0.0.0.0/0"], "remote_ts": ["0.0.0.0/0"], "esp_proposals": [_ESP],

@@ -11,13 +11,13 @@ def report(lab):
         if not processes.alive(record):
             lines.append(f"  {name} (pid {record['pid']}) has ended")
     for number, endpoint in lab.endpoints.items():
-        lines.append(f"tunnel {number}: AWS {plan.TUNNEL[number].outside}, inside {plan.TUNNEL[number].inside}")
+        lines.append(f"tunnel {number}: AWS {lab.options.tunnel(number).outside}, inside {plan.TUNNEL[number].inside}")
         lines += [f"  {text}" for text in _security(endpoint)]
         if lab.options.routing == "dynamic":
             state, info = endpoint.bird.protocol("cgw")
             lines.append(f"  BGP {info or state}")
     lines.append("VPC's way to the LAN: " + (vpc_route(lab) or "none"))
-    faults = run("ip", "netns", "exec", lab.namespace("net"), "nft", "list", "table", "ip", "cgwlab_faults",
+    faults = run("ip", "netns", "exec", lab.namespace("net"), "nft", "list", "table", "inet", "cgwlab_faults",
                  check=False)
     drops = [line.strip() for line in faults.splitlines() if "drop" in line]
     lines += [f"fault: {drop}" for drop in drops] or ["no fault on the way"]

@@ -2,6 +2,7 @@
 
   lan 192.168.77.10 -- .1 cgw 198.51.100.2 -- .1 net .9  -- 203.0.113.10 vgw1 10.50.0.1 --+
                                               net .13 -- 203.0.113.14 vgw2 10.50.0.2 --+-- vpc 10.50.0.10
+The same again in IPv6 with --outside ipv6:  cgw 2001:db8:100::2 -- ::1 net 2001:db8:1::9 -- ::10 vgw1, 2001:db8:2::13 -- ::14 vgw2.
 With a NAT box:  cgw 10.99.0.2 -- 10.99.0.1 nat 198.51.100.2 -- .1 net
 """
 import sys
@@ -20,14 +21,19 @@ _MASQUERADE = """table ip nat {
 }"""
 
 
+# The address is there at once, without waiting for a duplicate.
+_IPV6 = ("net.ipv6.conf.all.disable_ipv6=0", "net.ipv6.conf.default.disable_ipv6=0", "net.ipv6.conf.all.forwarding=1",
+         "net.ipv6.conf.default.accept_dad=0", "net.ipv6.conf.all.accept_dad=0")
+
+
 def existing_namespaces():
     return {line.split()[0] for line in run("ip", "netns", "list").splitlines() if line.strip()}
 
 
-def make_namespace(name):
+def make_namespace(name, ipv6=False):
     run("ip", "netns", "add", name)
     run("ip", "-n", name, "link", "set", "lo", "up")
-    run(*in_namespace(name, "sysctl", "-q", "-w", *_SYSCTLS))
+    run(*in_namespace(name, "sysctl", "-q", "-w", *_SYSCTLS, *(_IPV6 if ipv6 else ())))
 
 
 def link(options, role1, name1, address1, role2, name2, address2):
@@ -78,6 +84,17 @@ def _internet_link(options, role, name):
     return "relay"
 
 
+def make_ipv6(options):
+    """Addresses and routes of the outside once more, of IPv6."""
+    lines = {"cgw": [f"addr add {plan.PUBLIC_ADDRESS_V6}/64 dev wan0", f"route add default via {plan.INTERNET_ADDRESS_V6}"],
+             "net": [f"addr add {plan.INTERNET_ADDRESS_V6}/64 dev c0"]}
+    for number, tunnel in plan.TUNNEL.items():
+        lines["net"] += [f"addr add {tunnel.outside_peer_v6}/64 dev v{number}"]
+        lines[f"vgw{number}"] = [f"addr add {tunnel.outside_v6}/64 dev wan0", f"route add default via {tunnel.outside_peer_v6}"]
+    for role, commands in lines.items():
+        ip_batch(options.namespace(role), commands)
+
+
 def make_routes(options):
     ip_batch(options.namespace("lan"), [f"route add default via {plan.LAN_GATEWAY}"])
     cgw_exit = plan.NAT_INSIDE if options.nat else plan.INTERNET_ADDRESS
@@ -89,6 +106,8 @@ def make_routes(options):
         ip_batch(options.namespace(f"vgw{number}"), [
             f"route add default via {tunnel.outside_peer}",
             f"route add {plan.EXTRA_PREFIXES} via {plan.VPC_HOST}"])
+    if options.outside == "ipv6":
+        make_ipv6(options)
     # Every address of the extra prefixes is the VPC host's own: traffic to any of them can be measured.
     ip_batch(options.namespace("vpc"), [f"route add local {plan.EXTRA_PREFIXES} dev lo"])
 
@@ -101,7 +120,7 @@ def esp_mode(options):
     """Kernel ESP needs xfrm interfaces; trying is the only honest test."""
     if options.esp == "libipsec":
         return "libipsec"
-    run("modprobe", "-aq", "esp4", "xfrm_user", "xfrm_interface", check=False)
+    run("modprobe", "-aq", "esp4", "esp6", "xfrm_user", "xfrm_interface", check=False)
     namespace = options.namespace("vgw1")
     refusal = run("ip", "-n", namespace, "link", "add", "probe0", "type", "xfrm", "dev", "lo", "if_id", "99",
                   check=False).strip()
