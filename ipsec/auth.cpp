@@ -192,7 +192,9 @@ std::optional<Child> IkePeer::Impl::first_child(Context& cx, const IkeSa& sa, co
   const auto remote_ts = narrow(asked.ts_i, any_address(config.inside));
   const auto local_ts = narrow(asked.ts_r, any_address(config.inside));
   if (!remote_ts || !local_ts)
-    return refuse(NotifyType::TsUnacceptable, "the peer's traffic selectors are no IPv4 ranges");
+    return refuse(NotifyType::TsUnacceptable,
+                  fmt::format("the peer's traffic selectors hold no {} range, which the inside addresses ask for",
+                              config.inside == Family::V4 ? "IPv4" : "IPv6"));
   const EspSuite suite = without_key_exchange(chosen->suite);
   const Spi spi_in = new_spi();
   auto keys = derive_child_keys(sa.suite.prf, suite, sa.keys.d.view(), {}, sa.ni, sa.nr);
