@@ -102,8 +102,8 @@ KernelResult<void> XfrmPlane::repair(const xfrm::Difference& found, std::vector<
     if (auto done = remove_sa(xfrm_, sa.name); !done) return done;
   }
   for (const auto& [id, t] : tunnels_) {
-    const auto count = [id = id](const auto& list) {
-      return std::ranges::count_if(list, [id](const auto& x) { return x.id == id; });
+    const auto count = [own = id](const auto& list) {
+      return std::ranges::count_if(list, [own](const auto& x) { return x.id == own; });
     };
     if (const auto n = count(found.wrong_policies); n > 0)
       warn(id, fmt::format("{} IPsec policies were gone or changed; put back", n));

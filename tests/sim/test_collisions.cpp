@@ -222,7 +222,7 @@ TEST_CASE(
   for (const Act a : kActs) {
     for (const Act b : kActs) {
       // Two seeds: either end's nonces are the lowest.
-      for (const std::uint64_t seed : {1, 2})
+      for (const std::uint64_t seed : {1U, 2U})
         runs += walk({a, b}, seed);
     }
   }
