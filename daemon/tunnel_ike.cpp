@@ -115,6 +115,11 @@ void Tunnel::obey(const ipsec::Action& action) {
         if (!equipment_.ike.send(d)) note(Level::Debug, "IKE datagram not sent: no route or interface down");
       },
       [&](const ipsec::SendNatKeepalive& k) { equipment_.ike.send(k); },
+      [&](const ipsec::ExpectInbound& e) {
+        // Without it the first packets may be lost, as they are with others.
+        if (const auto ok = equipment_.plane.expect_inbound(setup_.if_id, e.sa); !ok)
+          note(Level::Debug, ok.error().to_string());
+      },
       [&](const ipsec::InstallInbound& i) {
         if (const auto ok = equipment_.plane.install_inbound(setup_.if_id, i.sa); !ok) complain(ok.error());
       },

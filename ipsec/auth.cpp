@@ -84,6 +84,7 @@ void IkePeer::Impl::start_auth(Context& cx, IkeSa& sa) {
   payloads.push_back(make_ts(PayloadType::TsR, any_address(config.inside)));
   Request r;
   r.task.kind = TaskKind::Auth;
+  expect_inbound(cx, sa, sa.first_child_spi);
   send_request(cx, sa, Exchange::IkeAuth, std::move(r), payloads);
 }
 

@@ -82,6 +82,10 @@ void IkePeer::Impl::on(Context& cx, const ChildExpiring& e) {
   }
 }
 
+void IkePeer::Impl::expect_inbound(Context& cx, const IkeSa& sa, Spi spi) {
+  cx.out.push_back(ExpectInbound{{.spi = spi, .local = sa.local, .udp_encap = sa.encapsulated()}});
+}
+
 void IkePeer::Impl::install_inbound(Context& cx, const Child& c) {
   cx.out.push_back(InstallInbound{c.sa});
 }

@@ -30,6 +30,13 @@ struct Volume {
   bool operator==(const Volume&) const = default;
 };
 
+// Where packets of an inbound SA will come, before it is negotiated to its end.
+struct InboundSpi {
+  Spi spi;
+  Endpoint local;
+  bool udp_encap = false;
+};
+
 // A negotiated pair of ESP SAs: all that a data plane needs to install it.
 struct ChildSa {
   Spi spi_in;   // chosen by us: what the peer writes on packets to us

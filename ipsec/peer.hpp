@@ -116,6 +116,13 @@ struct SendDatagram {
   Endpoint local, remote;  // local port 500 or 4500; on 4500 the shell puts the non-ESP marker in front
   Buffer message;
 };
+// The peer may send to this SPI before its answer is read: hold what comes until InstallInbound. RFC 7296 2.8: "the
+// responder MAY begin sending on an SA as soon as it sends its response to the CREATE_CHILD_SA request. However, there
+// are some situations where this could result in packets unnecessarily being dropped". One at a time: the next replaces
+// it.
+struct ExpectInbound {
+  InboundSpi sa;
+};
 // Accept packets on spi_in. Comes before anything that lets the peer use it.
 struct InstallInbound {
   ChildSa sa;
@@ -146,8 +153,8 @@ struct Trace {
 struct DecryptionKeys {
   SecretBytes row;
 };
-using Action = std::variant<SendDatagram, InstallInbound, UseOutbound, RemoveChild, SendNatKeepalive, Moved, Note,
-                            Trace, DecryptionKeys>;
+using Action = std::variant<SendDatagram, ExpectInbound, InstallInbound, UseOutbound, RemoveChild, SendNatKeepalive,
+                            Moved, Note, Trace, DecryptionKeys>;
 using Actions = std::vector<Action>;
 
 // What `show vpn` tells; a copy, taken after a step.

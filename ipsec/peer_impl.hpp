@@ -198,6 +198,7 @@ struct IkePeer::Impl {
   // keys: of the exchange whose initiator we are, or not.
   Child make_child(Context& cx, const IkeSa& sa, const EspSuite& suite, Spi in, Spi out, ChildKeys keys,
                    bool we_initiated, AddressRange local_ts, AddressRange remote_ts);
+  void expect_inbound(Context& cx, const IkeSa& sa, Spi spi);
   void install_inbound(Context& cx, const Child& c);
   void use_outbound(Context& cx, const Child& c);
   void remove_child(Context& cx, IkeSa& sa, Spi spi_in);

@@ -39,6 +39,7 @@ void IkePeer::Impl::start_create_child(Context& cx, IkeSa& sa, Task t) {
   }
   payloads.push_back(make_ts(PayloadType::TsI, rekey ? old->sa.local_ts : any_address(config.inside)));
   payloads.push_back(make_ts(PayloadType::TsR, rekey ? old->sa.remote_ts : any_address(config.inside)));
+  expect_inbound(cx, sa, r.new_spi);
   send_request(cx, sa, Exchange::CreateChildSa, std::move(r), payloads);
 }
 

@@ -65,6 +65,9 @@ class DataPlane {
   virtual KernelResult<IfIndex> ensure_interface(const std::string& name, IfId id) = 0;
   virtual KernelResult<void> remove_interface(const std::string& name, IfId id) = 0;
 
+  // Packets that come to this SPI before its SA is here are held, some hundreds of them, and taken by
+  // install_inbound(). One SPI a tunnel; the next replaces it.
+  virtual KernelResult<void> expect_inbound(IfId id, const ipsec::InboundSpi& sa) = 0;
   virtual KernelResult<void> install_inbound(IfId id, const ipsec::ChildSa& sa) = 0;
   // Switches what is sent; policies appear with the first SA. The SA in use again, with other endpoints: only the way
   // changes. An error for an SA that has been removed, or whose SPIs are in use with other keys: its sequence numbers

@@ -50,6 +50,7 @@ struct Tunnel {
   std::shared_ptr<const Tun> tun;
   std::shared_ptr<Counters> counters = std::make_shared<Counters>();
   std::map<Spi, In> in;
+  std::optional<Spi> expected;                     // inbound, still negotiated
   std::shared_ptr<const userspace::Outbound> out;  // what is sent with
   std::map<std::pair<Spi, Spi>, Out> outbound;     // what was, and is not removed yet; by SPI in and out
 };
@@ -74,6 +75,7 @@ class UserspacePlane final : public DataPlane {
 
   KernelResult<IfIndex> ensure_interface(const std::string& name, IfId id) override;
   KernelResult<void> remove_interface(const std::string& name, IfId id) override;
+  KernelResult<void> expect_inbound(IfId id, const ipsec::InboundSpi& sa) override;
   KernelResult<void> install_inbound(IfId id, const ChildSa& sa) override;
   KernelResult<void> use_outbound(IfId id, const ChildSa& sa) override;
   KernelResult<void> remove_child(IfId id, Spi spi_in, Spi spi_out) override;
@@ -91,6 +93,7 @@ class UserspacePlane final : public DataPlane {
   void blame(const Tunnel& t, bool gone);
   Tunnel& tunnel(IfId id);
   void forget_inbound(Spi spi);
+  void stop_expecting(Tunnel& t);
   const EspSocket* socket_for(const ChildSa& sa) const;
 
   userspace::Options options_;
@@ -199,6 +202,7 @@ KernelResult<void> UserspacePlane::remove_interface(const std::string& name, IfI
       outbound_.retire(spis.first, spis.second);
     for (const auto& [spi, in] : gone->second.in)
       forget_inbound(spi);
+    stop_expecting(gone->second);
     blame(gone->second, true);
     tunnels_.erase(gone);
     tell_interface(id);
@@ -221,6 +225,20 @@ KernelError no_cipher(const std::exception& e) {
   return {ENOTSUP, "ESP cipher", e.what()};
 }
 
+KernelResult<void> UserspacePlane::expect_inbound(IfId id, const ipsec::InboundSpi& sa) {
+  stop_expecting(tunnel(id));
+  tunnel(id).expected = sa.spi;
+  tell_receiver(userspace::ExpectedRow{.spi = sa.spi.value()});
+  return {};
+}
+
+// What was held for an SA that is here by now is taken with this row; without one it is dropped.
+void UserspacePlane::stop_expecting(Tunnel& t) {
+  if (!t.expected) return;
+  tell_receiver(userspace::ExpectedRow{.spi = t.expected->value(), .gone = true}, true);
+  t.expected.reset();
+}
+
 KernelResult<void> UserspacePlane::install_inbound(IfId id, const ChildSa& sa) try {
   const auto taken = [&](const char* by) {
     return fail(KernelError{EEXIST, fmt::format("inbound SA {:08x}", sa.spi_in.value()), by});
@@ -239,6 +257,7 @@ KernelResult<void> UserspacePlane::install_inbound(IfId id, const ChildSa& sa) t
   t.in[sa.spi_in].sa = inbound;
   spis_.emplace(sa.spi_in, id);
   tell_receiver(userspace::InboundRow{.spi = sa.spi_in.value(), .sa = std::move(inbound)});
+  if (t.expected == sa.spi_in) stop_expecting(t);
   return {};
 } catch (const std::exception& e) {
   return fail(no_cipher(e));

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include "kernel/data_plane.hpp"
 #include "kernel/ecn.hpp"
@@ -17,6 +18,7 @@ constexpr std::uint16_t kNatTPort = 4500;
 constexpr std::uint8_t kKeepalive = 0xff;  // RFC 3948 2.3
 constexpr std::size_t kMarker = 4;         // RFC 3948 2.2: zeroes where ESP has its SPI
 constexpr int kBatches = 16;
+constexpr std::size_t kMostHeld = 512;  // packets of SAs that are still negotiated
 
 }  // namespace
 
@@ -56,6 +58,22 @@ void Receiver::refresh() {
   for (auto& row : rows_)
     table_.put(std::move(row));
   rows_.clear();
+  if (!held_.empty()) take_held();
+}
+
+void Receiver::hold(const Received& r, std::span<std::uint8_t> packet) {
+  if (held_.size() == kMostHeld) held_.erase(held_.begin());
+  Received about = r;
+  about.octets = {};
+  held_.push_back({about, {packet.begin(), packet.end()}});
+}
+
+// What is still expected stays; the rest goes through its SA, or is counted as what it is.
+void Receiver::take_held() {
+  now_ = Clock::now();
+  for (auto& h : std::exchange(held_, {}))
+    open_esp(h.about, h.packet);
+  finish();
 }
 
 // One batch; false: there was nothing.
@@ -97,8 +115,10 @@ void Receiver::relay_ike(const Received& r, Bytes message) {
 
 void Receiver::open_esp(const Received& r, std::span<std::uint8_t> packet) {
   Reader reader(packet);
-  const auto sa = table_.inbound.find(reader.u32());
+  const std::uint32_t spi = reader.u32();
+  const auto sa = table_.inbound.find(spi);
   if (sa == table_.inbound.end()) {
+    if (table_.expected.contains(spi) && !r.truncated) return hold(r, packet);
     const auto peer = table_.peers.find(r.from.address);
     if (peer != table_.peers.end()) peer->second->drop(Drop::UnknownSpi);
     return;

@@ -28,6 +28,8 @@ class Receiver {
   bool drain(const EspSocket& socket);
   void take(const Received& r, std::span<std::uint8_t> datagram);
   void relay_ike(const Received& r, Bytes message);
+  void hold(const Received& r, std::span<std::uint8_t> packet);
+  void take_held();
   void open_esp(const Received& r, std::span<std::uint8_t> packet);
   void deliver(std::uint32_t spi, Inbound& sa, const TunnelEntry& tunnel, const Received& r,
                std::span<std::uint8_t> packet);
@@ -40,6 +42,11 @@ class Receiver {
   Inbox inbox_;
   std::vector<Row> rows_;
   Table table_;
+  struct Held {
+    Received about;  // without its octets, which are here:
+    std::vector<std::uint8_t> packet;
+  };
+  std::vector<Held> held_;
   Clock::time_point now_{};
   ReceiveBatch batch_;
   Coalescer coalescer_;

@@ -133,6 +133,13 @@ void Table::put(Row row) {
         if (p.gone && known != last) peers.erase(known);
         if (!p.gone && known == last) peers.emplace(p.address, std::move(p.counters));
       },
+      [&](const ExpectedRow& e) {
+        if (e.gone) {
+          expected.erase(e.spi);
+        } else {
+          expected.insert(e.spi);
+        }
+      },
   };
   std::visit(visitor, row);
 }

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -158,13 +159,19 @@ struct PeerRow {
   std::shared_ptr<Counters> counters;
   bool gone = false;
 };
-using Row = std::variant<TunnelRow, InboundRow, PeerRow>;
+// An inbound SA is negotiated: what comes for it is held, or no longer.
+struct ExpectedRow {
+  std::uint32_t spi;
+  bool gone = false;
+};
+using Row = std::variant<TunnelRow, InboundRow, PeerRow, ExpectedRow>;
 
 // What one packet thread goes by; its own.
 struct Table {
   std::unordered_map<std::uint32_t, std::shared_ptr<Inbound>> inbound;  // by SPI
   std::unordered_map<std::uint32_t, TunnelEntry> tunnels;               // by if_id
   std::multimap<IpAddress, std::shared_ptr<Counters>> peers;            // whom to blame for an unknown SPI
+  std::unordered_set<std::uint32_t> expected;                           // SPIs of SAs to come
 
   void put(Row row);
 };

@@ -89,12 +89,27 @@ KernelResult<void> XfrmPlane::remove_interface(const std::string& name, IfId id)
   return remove_link(route_, found->index, name);
 }
 
+KernelResult<void> XfrmPlane::expect_inbound(IfId id, const ipsec::InboundSpi& sa) {
+  CGW_TRY(tunnels_[id].early, EarlyEsp::open(sa));
+  return {};
+}
+
 KernelResult<void> XfrmPlane::install_inbound(IfId id, const ChildSa& sa) {
   if (auto done = install(id, sa, Direction::In); !done) return done;
+  // From here on the kernel takes them itself.
+  auto& expected = tunnels_[id].early;
+  std::optional<EarlyEsp> early;
+  if (expected && expected->spi() == sa.spi_in) early = std::exchange(expected, std::nullopt);
+  if (early) early->stop();
   const SaName name = name_of(sa, Direction::In);
   tunnels_[id].in.try_emplace(sa.spi_in, Installed{.name = name});
   for (const auto d : {PolicyDirection::In, PolicyDirection::Forward}) {
     if (auto done = put(allow_policy(id, sa, d)); !done) return done;
+  }
+  if (early) {
+    if (const std::size_t n = early->deliver(); n > 0)
+      say(id, Level::Debug,
+          fmt::format("{} packets came before SA {:08x} was here and were held", n, sa.spi_in.value()));
   }
   return {};
 }

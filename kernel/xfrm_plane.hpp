@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernel/data_plane.hpp"
+#include "kernel/early_esp.hpp"
 #include "kernel/xfrm_difference.hpp"
 #include "kernel/xfrm_event.hpp"
 #include "kernel/xfrm_table.hpp"
@@ -23,6 +24,7 @@ class XfrmPlane final : public DataPlane {
 
   KernelResult<IfIndex> ensure_interface(const std::string& name, IfId id) override;
   KernelResult<void> remove_interface(const std::string& name, IfId id) override;
+  KernelResult<void> expect_inbound(IfId id, const ipsec::InboundSpi& sa) override;
   KernelResult<void> install_inbound(IfId id, const ipsec::ChildSa& sa) override;
   KernelResult<void> use_outbound(IfId id, const ipsec::ChildSa& sa) override;
   KernelResult<void> remove_child(IfId id, ipsec::Spi spi_in, ipsec::Spi spi_out) override;
@@ -52,6 +54,7 @@ class XfrmPlane final : public DataPlane {
     std::vector<xfrm::Policy> policies;  // as they should be
     TunnelCounters retired;              // of SAs that are gone
     SaSettings settings;
+    std::optional<EarlyEsp> early;
     bool settled = false;  // what an earlier process left is gone: whatever else is there is a stranger
   };
 

@@ -36,6 +36,7 @@ class DataPlane {
     // The chain of the outside is whole: an SK payload's length is right.
     require(parse_chain(h->first, Bytes(d.message).subspan(kHeaderOctets)).has_value(), "we send well-formed messages");
   }
+  void on(const ExpectInbound& e) { require(e.sa.spi.value() > 255, "an SPI of ours is not a reserved one"); }
   void on(const InstallInbound& i) {
     require(installed_.insert(i.sa.spi_in.value()).second, "an SPI is installed once");
     require(!i.sa.in.encr.empty() && !i.sa.out.encr.empty(), "a Child SA has keys");

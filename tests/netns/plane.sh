@@ -202,6 +202,7 @@ congestion_is_told
 garbage_is_counted
 ike_is_relayed
 rekey_without_loss
+early_packets_are_held
 restart_keeps_interface TERM 5
 restart_keeps_interface KILL 7
 after_removal

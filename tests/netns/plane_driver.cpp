@@ -5,9 +5,9 @@
 //
 // PLANE kernel | userspace, SIDE a | b. inner6: the traffic selectors are ::/0. Commands, each answered by a line
 // "ok ..." or "error ...":
-//   ensure | in G | out G | move G ADDRESS PORT | port N (of the peer, from the next SA on) | remove G | leftovers
-//   counters | events | clear-df | offload INTERFACE | verify | life SECONDS | remove-interface | capability | purge |
-//   quit
+//   ensure | expect G | in G | out G | move G ADDRESS PORT | port N (of the peer, from the next SA on) | remove G |
+//   leftovers counters | events | clear-df | offload INTERFACE | verify | life SECONDS | remove-interface | capability
+//   | purge | quit
 // G is the number of a Child SA. From a to b it has SPI 0xc0de0000 + 2 G, an encryption key of octets
 // 0x10 + 2 G and an integrity key of octets 0x80 + 2 G; from b to a one more each; what is above 255 is added to the
 // second octet. `move` sends Child SA G elsewhere. An IKE message received is reported as "ike FROM TO OCTETS", what
@@ -201,6 +201,8 @@ std::string run(kernel::DataPlane& plane, Tunnel& t, const std::string& line) {
     return settings(plane, t, {.offload = kernel::IfIndex{static_cast<int>(if_nametoindex(word.c_str()))}});
   const auto sa = child(t, generation);
   if (verb == "ensure") return words(plane.ensure_interface(t.interface, t.id));
+  if (verb == "expect")
+    return words(plane.expect_inbound(t.id, {.spi = sa.spi_in, .local = sa.local, .udp_encap = sa.udp_encap}));
   if (verb == "in") return words(plane.install_inbound(t.id, sa));
   if (verb == "out") return words(plane.use_outbound(t.id, sa));
   if (verb == "move") return words(move(plane, t, sa, in));

@@ -1,28 +1,44 @@
-"""The far end of a tunnel with kernel ESP: strongSwan or Libreswan, started, asked to rekey, killed."""
+"""The far end of a tunnel with kernel ESP: strongSwan or Libreswan, started, asked for this and that, killed.
+
+Both take `Side`: who they are, who we are, how both prove it, and the algorithms in cgwd's words.
+"""
+import dataclasses
 import os
+import re
 import subprocess
 
 from cgwlab import processes
 from cgwlab.charon import Charon
+from cgwlab.pki import Pki
 from cgwlab.shell import LabError, run, tail, wait_for, write
 
-OUTSIDE, CUSTOMER = "203.0.113.10", "203.0.113.2"
+OUTSIDE, CUSTOMER = "203.0.113.10", "198.51.100.2"
 INSIDE, CUSTOMER_INSIDE = "169.254.10.1", "169.254.10.2"
 NAME = "cgw"
+SECRET = "interop.Secret_of_the_test"
+
+
+@dataclasses.dataclass
+class Side:
+    directory: str
+    namespace: str
+    address: str            # its own; another than OUTSIDE behind a NAT
+    ike: str                # cgwd's words: aes256gcm16-prfsha384-ecp384
+    esp: str
+    pki: Pki = None         # certificates instead of the shared key
+    starts: bool = False    # it opens the tunnel by itself
+    child_seconds: int = 0  # rekeys by itself after so long (strongSwan); 0: never here
+    ike_seconds: int = 0
 
 
 class Strongswan:
     """An xfrm interface, 0.0.0.0/0 both ways: as AWS does it."""
-    SUITES = {
-        "gcm-ecp384": ("aes256gcm16-prfsha384-ecp384", "aes256gcm16-ecp384"),
-        "sha256-ecp256": ("aes128-sha256-ecp256", "aes128-sha256-ecp256"),
-        "sha512-modp2048": ("aes256-sha512-modp2048", "aes256-sha512-modp2048"),
-        "esn": ("aes128gcm16-prfsha256-ecp256", "aes128gcm16-ecp256-esn"),
-    }
+    LACKS = ()
+    CROSSES = True  # rekeys of both sides may meet
 
-    def __init__(self, directory, namespace, suite, secret):
-        self.suite, self.secret, self.namespace = suite, secret, namespace
-        self.charon = Charon(directory, namespace, "kernel")
+    def __init__(self, side):
+        self.side = side
+        self.charon = Charon(side.directory, side.namespace, "kernel")
         self.record = None
 
     @property
@@ -30,50 +46,72 @@ class Strongswan:
         return self.charon.log
 
     def prepare(self):
+        namespace = self.side.namespace
         for command in ("link add ipsec0 type xfrm dev wan0 if_id 7", "link set ipsec0 up mtu 1400",
                         f"addr add {INSIDE}/30 dev ipsec0"):
-            run("ip", "-n", self.namespace, *command.split())
-        run("ip", "netns", "exec", self.namespace, "sysctl", "-qw", "net.ipv4.conf.ipsec0.disable_policy=1")
+            run("ip", "-n", namespace, *command.split())
+        run("ip", "netns", "exec", namespace, "sysctl", "-qw", "net.ipv4.conf.ipsec0.disable_policy=1")
 
     def start(self):
-        ike, esp = self.SUITES[self.suite]
         self.record = self.charon.start()
         self.charon.wait_ready(self.record, 60)
-        self.charon.load(NAME, {
-            "version": "2", "mobike": "no", "local_addrs": [OUTSIDE], "remote_addrs": [CUSTOMER], "proposals": [ike],
-            "if_id_in": "7", "if_id_out": "7", "dpd_delay": "10s", "unique": "replace", "rekey_time": "4h",
-            "local": {"auth": "psk", "id": OUTSIDE}, "remote": {"auth": "psk", "id": CUSTOMER},
+        self.use(self.side.ike, self.side.esp)
+
+    def use(self, ike, esp):
+        """The connection with these algorithms from now on; what is up stays."""
+        side = self.side
+        child_time = {"rekey_time": f"{side.child_seconds}s", "rand_time": "2s", "life_time": "1h"} if side.child_seconds else {"rekey_time": "1h"}
+        ike_time = {"rekey_time": f"{side.ike_seconds}s", "rand_time": "3s", "over_time": "1h"} if side.ike_seconds else {"rekey_time": "4h"}
+        connection = {
+            "version": "2", "mobike": "no", "local_addrs": [side.address], "remote_addrs": [CUSTOMER], "proposals": [ike],
+            "if_id_in": "7", "if_id_out": "7", "dpd_delay": "10s", "unique": "replace", "fragmentation": "yes", **ike_time,
             "children": {NAME: {"local_ts": ["0.0.0.0/0"], "remote_ts": ["0.0.0.0/0"], "esp_proposals": [esp],
-                                "replay_window": "1024", "rekey_time": "1h"}}}, self.secret, [OUTSIDE, CUSTOMER])
+                                "replay_window": "1024", "start_action": "start" if side.starts else "none", **child_time}}}
+        if side.pki:
+            connection |= {
+                "local": {"auth": "pubkey", "id": side.pki.identity("vgw1"), "certs": [side.pki.text("vgw1.pem"), side.pki.text("sub.pem")]},
+                "remote": {"auth": "pubkey", "id": side.pki.identity("cgw")}}
+            self.charon.load_certificates(NAME, connection, side.pki.text("vgw1.key"), [side.pki.text("root.pem")])
+        else:
+            connection |= {"local": {"auth": "psk", "id": OUTSIDE}, "remote": {"auth": "psk", "id": CUSTOMER}}
+            self.charon.load(NAME, connection, SECRET, [OUTSIDE, CUSTOMER])
 
     def initiate(self):
         self.charon.initiate(NAME)
 
+    def terminate(self):
+        self.charon.terminate(NAME)
+
     def rekey(self, what):
         self.charon.rekey(what, NAME)
 
+    def fragments(self):
+        """Sent and received of IKE_AUTH beyond the first."""
+        with open(self.log) as file:
+            log = file.read()
+        return all(re.search(rf"{verb} IKE_AUTH \w+ 1 \[ EF\(2/", log) for verb in ("parsed", "generating"))
+
     def kill(self):
         processes.stop([self.record], 9)
-        for what in ("state", "policy"):
-            run("ip", "-n", self.namespace, "xfrm", what, "flush")
+        flush(self.side.namespace)
 
 
 class Libreswan:
     """Policies of its own for the two inside addresses, without an interface. The programs lie unpacked in a folder,
     since the package and strongSwan's exclude each other."""
-    SUITES = {
-        "gcm-ecp384": ("aes_gcm256-sha2_384-dh20", "aes_gcm256;dh20"),
-        "gcm128-ecp256": ("aes_gcm128-sha2_256-dh19", "aes_gcm128;dh19"),
-        "sha256-modp2048": ("aes128-sha2_256-dh14", "aes128-sha2_256;dh14"),
-        "sha512-ecp384": ("aes256-sha2_512-dh20", "aes256-sha2_512;dh20"),
-    }
+    GROUPS = {"modp1536": "dh5", "modp2048": "dh14", "modp3072": "dh15", "modp4096": "dh16", "modp6144": "dh17", "modp8192": "dh18",
+              "ecp256": "dh19", "ecp384": "dh20", "ecp521": "dh21", "curve25519": "dh31"}
+    LACKS = ("modp1024", "modp1024s160", "modp2048s224", "modp2048s256")
+    # Its 4.10 confuses message IDs when a request of ours comes while it prepares one of its own ("EXPECTATION FAILED:
+    # ... recv == ... sent"): that exchange is never answered.
+    CROSSES = False
 
-    def __init__(self, directory, namespace, suite, secret):
-        self.directory, self.namespace, self.suite, self.secret = directory, namespace, suite, secret
+    def __init__(self, side):
+        self.side = side
         self.tree = os.environ["LIBRESWAN"]
-        self.log = os.path.join(directory, "pluto.log")
+        self.log = self.path("pluto.log")
         self.record = None
-        os.makedirs(directory, exist_ok=True)
+        os.makedirs(side.directory, exist_ok=True)
 
     @property
     def environment(self):
@@ -83,43 +121,61 @@ class Libreswan:
         return os.path.join(self.tree, "usr/libexec/ipsec", name)
 
     def path(self, name):
-        return os.path.join(self.directory, name)
+        return os.path.join(self.side.directory, name)
 
     def prepare(self):
-        run("ip", "-n", self.namespace, "addr", "add", f"{INSIDE}/32", "dev", "lo")
-        run("ip", "-n", self.namespace, "route", "add", f"{CUSTOMER_INSIDE}/32", "dev", "wan0", "src", INSIDE)
+        namespace = self.side.namespace
+        run("ip", "-n", namespace, "addr", "add", f"{INSIDE}/32", "dev", "lo")
+        run("ip", "-n", namespace, "route", "add", f"{CUSTOMER_INSIDE}/32", "dev", "wan0", "src", INSIDE)
         os.makedirs(self.path("nss"), exist_ok=True)
-        certutil = os.path.join(self.tree, "usr/bin/certutil")
-        done = subprocess.run([certutil, "-N", "-d", f"sql:{self.path('nss')}", "--empty-password"], text=True,
+        self.nss("certutil", "-N", "--empty-password")
+        if self.side.pki:
+            self.load_certificates()
+        write(self.path("ipsec.secrets"), "" if self.side.pki else f'{OUTSIDE} {CUSTOMER} : PSK "{SECRET}"\n', 0o600)
+
+    def load_certificates(self):
+        pki, bundle = self.side.pki, self.path("vgw1.p12")
+        run("openssl", "pkcs12", "-export", "-in", pki.path("vgw1.pem"), "-inkey", pki.path("vgw1.key"), "-name", "vgw1",
+            "-passout", "pass:", "-out", bundle)
+        self.nss("pk12util", "-i", bundle, "-W", "", "-K", "")
+        for name, trust in (("root", "CT,,"), ("sub", ",,")):
+            self.nss("certutil", "-A", "-n", name, "-t", trust, "-i", pki.path(f"{name}.pem"))
+
+    def nss(self, name, *arguments):
+        done = subprocess.run([os.path.join(self.tree, "usr/bin", name), *arguments, "-d", f"sql:{self.path('nss')}"], text=True,
                               env={**os.environ, **self.environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if done.returncode:
-            raise LabError(f"certutil: {done.stdout}")
-        ike, esp = self.SUITES[self.suite]
-        write(self.path("ipsec.secrets"), f'{OUTSIDE} {CUSTOMER} : PSK "{self.secret}"\n', 0o600)
-        write(self.path("ipsec.conf"), f"""config setup
-\tuniqueids=no
-conn {NAME}
-\tauthby=secret
-\tikev2=insist
-\tleft={OUTSIDE}
-\tleftsubnet={INSIDE}/32
-\tright={CUSTOMER}
-\trightsubnet={CUSTOMER_INSIDE}/32
-\tnarrowing=yes
-\tike={ike}
-\tesp={esp}
-\tpfs=yes
-\treplay-window=1024
-\tikelifetime=4h
-\tsalifetime=1h
-\tleftupdown=/bin/true
-\tauto=add
-""")
+            raise LabError(f"{name}: {done.stdout}")
+
+    @classmethod
+    def words(cls, suite, esp):
+        """aes256gcm16-prfsha384-ecp384 as Libreswan writes it: aes_gcm256-sha2_384-dh20."""
+        parts = suite.split("-")
+        group = cls.GROUPS[parts.pop()] if parts[-1] in cls.GROUPS else ""
+        cipher = re.sub(r"^aes(\d+)gcm16$", r"aes_gcm\1", parts[0])
+        hashes = [re.sub(r"^(prf)?sha(\d{3})$", r"sha2_\2", re.sub(r"^(prf)?sha1$", "sha1", part)) for part in parts[1:]]
+        return "-".join([cipher, *hashes]) + ((";" if esp else "-") + group if group else "")
+
+    def write_connection(self, ike, esp):
+        side = self.side
+        with_esn = "yes" if esp.endswith("-esn") else "no"
+        if side.pki:
+            authby = "ecdsa" if side.pki.kind.startswith("ecdsa") else "rsa-sha2"
+            who = (f"authby={authby}", f'leftid="{side.pki.identity("vgw1")}"', f'rightid="{side.pki.identity("cgw")}"',
+                   "leftcert=vgw1", "leftsendcert=always", "rightca=%same")
+        else:
+            who = ("authby=secret", f"leftid={OUTSIDE}", f"rightid={CUSTOMER}")
+        rows = ("ikev2=insist", f"left={side.address}", f"leftsubnet={INSIDE}/32", f"right={CUSTOMER}",
+                f"rightsubnet={CUSTOMER_INSIDE}/32", "narrowing=yes", f"ike={self.words(ike, False)}",
+                f"esp={self.words(esp.removesuffix('-esn'), True)}", f"esn={with_esn}", "pfs=yes", "replay-window=1024",
+                "leftupdown=/bin/true", "fragmentation=yes", "auto=add", "ikelifetime=4h", "salifetime=1h", *who)
+        write(self.path("ipsec.conf"), "config setup\n\tuniqueids=no\n" + f"conn {NAME}\n" + "".join(f"\t{row}\n" for row in rows))
 
     def start(self):
-        self.record = processes.start(self.namespace, [
+        self.write_connection(self.side.ike, self.side.esp)
+        self.record = processes.start(self.side.namespace, [
             self.program("pluto"), "--nofork", "--config", self.path("ipsec.conf"), "--secretsfile",
-            self.path("ipsec.secrets"), "--nssdir", self.path("nss"), "--rundir", self.directory, "--logfile", self.log,
+            self.path("ipsec.secrets"), "--nssdir", self.path("nss"), "--rundir", self.side.directory, "--logfile", self.log,
             "--no-dnssec"], self.path("pluto.out"), self.environment)
 
         def ready():
@@ -128,10 +184,22 @@ conn {NAME}
             return os.path.exists(self.path("pluto.ctl"))
         wait_for("pluto", ready, 60)
         self.whack("--listen")
-        self.call("addconn", "--config", self.path("ipsec.conf"), "--ctlsocket", self.path("pluto.ctl"), NAME)
+        self.add()
+        if self.side.starts:
+            self.initiate()
+
+    def add(self):
+        said = self.call("addconn", "--config", self.path("ipsec.conf"), "--ctlsocket", self.path("pluto.ctl"), NAME)
+        if f'"{NAME}"' not in self.whack("--status"):
+            raise LabError(f"Libreswan refuses the connection: {said.strip()} {tail(self.log, 5)}")
+
+    def use(self, ike, esp):
+        self.write_connection(ike, esp)
+        self.whack("--delete", "--name", NAME)
+        self.add()
 
     def call(self, name, *arguments):
-        done = subprocess.run(["ip", "netns", "exec", self.namespace, self.program(name), *arguments], text=True,
+        done = subprocess.run(["ip", "netns", "exec", self.side.namespace, self.program(name), *arguments], text=True,
                               env={**os.environ, **self.environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         return done.stdout
 
@@ -141,14 +209,24 @@ conn {NAME}
     def initiate(self):
         self.whack("--initiate", "--name", NAME, "--asynchronous")
 
+    def terminate(self):
+        self.whack("--terminate", "--name", NAME)
+
     def rekey(self, what):
         self.whack("--rekey-ipsec" if what == "child" else "--rekey-ike", "--name", NAME, "--asynchronous")
 
+    def fragments(self):
+        return True  # pluto's log does not tell
+
     def kill(self):
         processes.stop([self.record], 9)
-        for what in ("state", "policy"):
-            run("ip", "-n", self.namespace, "xfrm", what, "flush")
+        flush(self.side.namespace)
         os.unlink(self.path("pluto.ctl"))
+
+
+def flush(namespace):
+    for what in ("state", "policy"):
+        run("ip", "-n", namespace, "xfrm", what, "flush")
 
 
 PEERS = {"strongswan": Strongswan, "libreswan": Libreswan}

@@ -105,8 +105,12 @@ kernel_both_ends() { # SUITE MTU ALGORITHM TRUNCATION [encap]
 
 kernel_rekey_and_leftovers() {
   echo "== rekey, restart, leftovers"
+  pair kernel kernel aes256gcm16 1438 encap
+  early_packets_are_held
+  unpair
   pair kernel kernel aes256gcm16 1446
   rekey_without_loss
+  early_packets_are_held
   local counted
   counted=$(tell a counters | sed 's/.* out=\([0-9]*\).*/\1/')
   check "counters add up over rekeys ($counted)" test "$counted" -ge 400

@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "ipsec/payload.hpp"
 #include "tests/support/peer_pair.hpp"
 
@@ -214,6 +216,27 @@ TEST_CASE("an attempt that the peer has not answered is given up when the peer's
   p.sent.clear();
   p.run_for(Seconds{9});
   CHECK(p.sent.empty());
+}
+
+TEST_CASE("the data plane expects the peer on a new SPI before the request leaves that tells it [RFC 7296 2.8]") {
+  PeerPair p = established();
+  std::size_t told_before = 0;
+  p.on_the_way = [&](int from, const Received& r) {
+    const Exchange e = parse_header(r.message)->exchange;
+    if (from == kA && (e == Exchange::CreateChildSa || e == Exchange::IkeAuth))
+      told_before = p.of<ExpectInbound>(kA).size();
+  };
+  for (const auto what : {Renew::What::ChildSa, Renew::What::Authentication}) {
+    p.actions[kA].clear();
+    told_before = 0;
+    p.step(kA, Renew{what});
+    REQUIRE(p.up(kA));
+    const auto expected = p.of<ExpectInbound>(kA);
+    REQUIRE(expected.size() == 1);
+    CHECK(expected[0].sa.spi == p.status(kA).child->spi_in);
+    CHECK(expected[0].sa.local == p.status(kA).child->local);
+    CHECK(told_before == 1);
+  }
 }
 
 TEST_CASE("another port of a peer behind a NAT is followed, and the data plane told [RFC 7296 2.23]") {
