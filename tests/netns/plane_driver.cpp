@@ -6,8 +6,8 @@
 // PLANE kernel | userspace, SIDE a | b. inner6: the traffic selectors are ::/0. Commands, each answered by a line
 // "ok ..." or "error ...":
 //   ensure | expect G | in G | out G | move G ADDRESS PORT | port N (of the peer, from the next SA on) | remove G |
-//   leftovers counters | events | clear-df | offload INTERFACE | verify | life SECONDS | remove-interface | capability
-//   | purge | quit
+//   leftovers counters | events | clear-df | offload INTERFACE | verify | life SECONDS | window PACKETS | packets SOFT
+//   HARD | octets SOFT HARD | remove-interface | capability | purge | quit
 // G is the number of a Child SA. From a to b it has SPI 0xc0de0000 + 2 G, an encryption key of octets
 // 0x10 + 2 G and an integrity key of octets 0x80 + 2 G; from b to a one more each; what is above 255 is added to the
 // second octet. `move` sends Child SA G elsewhere. An IKE message received is reported as "ike FROM TO OCTETS", what
@@ -44,6 +44,8 @@ struct Tunnel {
   bool encap = false, inner6 = false;
   std::uint16_t port = 4500;
   Seconds life{3600};
+  ipsec::Volume soft, hard;
+  unsigned window = 1024;
 };
 
 SecretBytes filled(std::size_t octets, unsigned value) {
@@ -72,6 +74,9 @@ ipsec::ChildSa child(const Tunnel& t, unsigned generation) {
   sa.remote = {t.remote, t.port};
   sa.udp_encap = t.encap;
   sa.hard_lifetime = t.life;
+  sa.soft = t.soft;
+  sa.hard = t.hard;
+  sa.replay_window = t.window;
   sa.local_ts = sa.remote_ts = {IpAddress::v4(0), IpAddress::v4(0xffffffff)};
   if (t.inner6)
     sa.local_ts = sa.remote_ts = {IpAddress::parse("::").value(),
@@ -195,6 +200,9 @@ std::string run(kernel::DataPlane& plane, Tunnel& t, const std::string& line) {
   const unsigned generation = static_cast<unsigned>(std::strtoul(word.c_str(), nullptr, 10));
   if (verb == "port") return t.port = static_cast<std::uint16_t>(generation), "ok";
   if (verb == "life") return t.life = Seconds{generation}, "ok";
+  if (verb == "window") return t.window = generation, "ok";
+  if (verb == "packets") return in >> t.hard.packets, t.soft.packets = generation, "ok";
+  if (verb == "octets") return in >> t.hard.octets, t.soft.octets = generation, "ok";
   if (verb == "verify") return verify(plane);
   if (verb == "clear-df") return settings(plane, t, {.clear_df = true});
   if (verb == "offload")

@@ -1,7 +1,11 @@
 """Bulk transfers: the MTU, the MSS clamp, and rekeys under load."""
+import concurrent.futures
 import json
+import time
 
+from cgwlab import faults
 from cgwlab.shell import wait_for
+from cgwlab.stream import add
 from harness import check, scenario
 
 SIZE = 100 * 1000 * 1000
@@ -32,6 +36,48 @@ def rekeys(world):
         seen = stream.watch(2)
     check(seen["lost"] == 0, f"{seen['lost']} packets lost")
     check(len(charon.sas()) == 1, "more than one IKE SA is left")
+
+
+def forced(world, seconds, every=2):
+    """Both sides ask for new keys at once, every few seconds, while 1000 packets a second go there and come back."""
+    world.start()
+    world.wait_ping()
+    charon = world.lab.endpoints[1].charon
+    before = world.gateway.tunnels()[1]
+    connection = json.loads(world.gateway.ask("show vpn json"))["connections"][0]["id"]
+    faults.prefer(world.lab, 1)
+    world.gateway.wait_active(1, 60)
+    world.wait_vpc_route(1)
+    with world.stream(rate=1000, echo=True) as stream, concurrent.futures.ThreadPoolExecutor(2) as both:
+        stream.report()
+        seen = stream.report()
+        end, asked = time.monotonic() + seconds, 0
+        while time.monotonic() < end:
+            ours, theirs = ("ike", "ike") if asked % 3 == 2 else ("esp", "child")
+            waiting = [both.submit(world.gateway.ask, f"rekey vpn {connection} tunnel 1 {ours}"),
+                       both.submit(charon.rekey, theirs, "cgw")]
+            for done in waiting:
+                done.result()
+            asked += 1
+            add(seen, stream.watch(every))
+            time.sleep(asked % 5 / 50)
+        add(seen, stream.watch(1))
+    after = world.gateway.tunnels()[1]
+    child, ike = (after[sa]["rekeys"] - before[sa]["rekeys"] for sa in ("child", "ike"))
+    there, back = (one["lost"] - one["late"] for one in (seen, seen["back"]))
+    print(f"{seen['received']} packets there, {there} lost; {seen['back']['received']} back, {back} lost; {child} Child SAs, {ike} IKE SAs")
+    check(there == 0 and back == 0, f"{there} packets lost there, {back} back")
+    check(child >= asked // 3 and ike >= asked // 6, f"{child} Child SAs and {ike} IKE SAs only, asked for {asked} times")
+
+
+@scenario("rekeys of both SAs by both sides at once, every two seconds, lose no packet")
+def rekeys_by_both(world):
+    forced(world, 20)
+
+
+@scenario("the same for four minutes", manual=True)
+def rekeys_under_traffic(world):
+    forced(world, 240)
 
 
 def transfer(world, size, *how):

@@ -18,7 +18,8 @@ import time
 sys.dont_write_bytecode = True
 from bench import HERE, PATIENCE, Bench, check, lost  # noqa: E402
 from cgwlab.pki import Pki  # noqa: E402
-from cgwlab.shell import LabError, run, wait_for  # noqa: E402
+from cgwlab.shell import LabError, wait_for  # noqa: E402
+from cgwlab.stream import add  # noqa: E402
 from peers import PEERS  # noqa: E402
 
 sys.path.insert(0, os.path.join(HERE, "../netns"))
@@ -121,11 +122,6 @@ def look(total, report, way, what):
     add(total, report)
 
 
-def add(total, more):
-    for key, value in more.items():
-        total[key] = max(total[key], value) if key in ("gap_ms", "longest_run") else total[key] + value
-
-
 def auth(build, peer, role, kind):
     """certificates"""
     place = os.path.join(os.environ["PKI"], kind)
@@ -165,9 +161,12 @@ def nat(build, peer, role, who):
 
 def death(build, peer, role):
     """a peer that is killed and comes back has its tunnel again a round trip later"""
-    bench = Bench(build, peer, starts=role == "theirs")
+    bench = Bench(build, peer, starts=role == "theirs", lines=("hw-offload",))
     with closing(bench):
         up(bench, role)
+        with open(bench.log) as log:
+            said = log.read().count("hw-offload: ESP is encrypted without hardware")
+        check(said == 1, f"that the interface has no ESP offload is said {said} times")
         there, back = bench.streams(100)
         with there, back:
             time.sleep(0.5)

@@ -52,7 +52,7 @@ class Stream:
         end = time.monotonic() + seconds
         while time.monotonic() < end and not (until and until(total)):
             time.sleep(0.1)
-            _add(total, self.report())
+            add(total, self.report())
         return total
 
     def close(self):
@@ -83,10 +83,11 @@ def _ask(process):
     return json.loads(line)
 
 
-def _add(total, more):
+def add(total, more):
+    """A report on top of the one before."""
     for key, value in more.items():
         if key == "back":
-            _add(total["back"], value)
+            add(total["back"], value)
         elif key in ("gap_ms", "longest_run"):
             total[key] = max(total[key], value)
         else:
