@@ -30,12 +30,8 @@ Table::~Table() {
 
 std::optional<TableChange> Table::put(NeighborId from, const Nlri& nlri, AttributeId received, AttributeId accepted,
                                       std::uint32_t since) {
-  const auto id = prefixes_.insert(nlri.prefix);
+  const auto id = insert(nlri.prefix);
   if (!id) return std::nullopt;
-  if (first_.size() <= id->value()) {
-    first_.resize(id->value() + 1);
-    holds_.resize(id->value() + 1);
-  }
   const Best before = best_of(*id);
   const std::uint8_t epoch = sources_[from.value()].epoch;
   Path* p = find_mutable(*id, from, nlri.path_id);
@@ -54,6 +50,21 @@ std::optional<TableChange> Table::put(NeighborId from, const Nlri& nlri, Attribu
   pool_.hold(accepted);
   replace(*p, received, accepted);
   return finish(*id, before, true);
+}
+
+std::optional<PrefixId> Table::insert(const Prefix& p) {
+  const auto id = prefixes_.insert(p);
+  if (id && first_.size() <= id->value()) {
+    first_.resize(id->value() + 1);
+    holds_.resize(id->value() + 1);
+  }
+  return id;
+}
+
+std::optional<PrefixId> Table::claim(const Prefix& p) {
+  const auto id = insert(p);
+  if (id) hold(*id);
+  return id;
 }
 
 std::optional<TableChange> Table::withdraw(NeighborId from, const Nlri& nlri) {

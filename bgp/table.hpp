@@ -91,6 +91,8 @@ class Table {
   // Somebody has yet to tell, or to take back, this prefix: its number stays.
   void hold(PrefixId id) { ++holds_[id.value()]; }
   void release(PrefixId id);
+  // The number of a prefix that may have no path yet, held; nullopt past the greatest number of prefixes.
+  std::optional<PrefixId> claim(const Prefix& p);
   // After a change, once all who must act on it hold the prefix: without them and without paths it is forgotten.
   void settle(PrefixId id);
 
@@ -110,6 +112,7 @@ class Table {
     bool operator==(const Best&) const = default;
   };
 
+  std::optional<PrefixId> insert(const Prefix& p);
   Best best_of(PrefixId id) const;
   Path* find_mutable(PrefixId id, NeighborId from, std::uint32_t path_id);
   Path* append(PrefixId id, NeighborId from);

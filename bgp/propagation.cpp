@@ -1,0 +1,147 @@
+#include "bgp/propagation.hpp"
+
+#include <algorithm>
+
+#include "bgp/eligibility.hpp"
+
+namespace cgw::bgp {
+namespace {
+
+using Segment = AsPathSegment;
+
+bool has(const PathAttributes& a, Community c) {
+  return std::ranges::find(a.communities, c) != a.communities.end();
+}
+
+void add(PathAttributes& a, Community c) {
+  if (!has(a, c)) a.communities.push_back(c);
+}
+
+bool external(SourceKind k) {
+  return k == SourceKind::Ebgp || k == SourceKind::ConfedEbgp;
+}
+
+// RFC 9234 5, ingress; empty when the route is no leak.
+std::string_view check_otc(const ImportRules& rules, PathAttributes& a) {
+  if (!rules.role) return {};
+  const bool from_below = *rules.role == Role::Provider || *rules.role == Role::RouteServer;
+  const bool from_peer = *rules.role == Role::Peer;
+  if (from_below) return a.only_to_customer ? "a customer passes on what only customers may have (OTC)" : "";
+  if (!a.only_to_customer) {
+    a.only_to_customer = rules.remote_as;
+  } else if (from_peer && *a.only_to_customer != rules.remote_as) {
+    return "a peer passes on what only customers may have (OTC)";
+  }
+  return {};
+}
+
+void prepend(PathAttributes& a, Asn asn) {
+  if (a.as_path.empty() || a.as_path.front().type != Segment::Type::Sequence || a.as_path.front().asns.size() >= 255) {
+    a.as_path.insert(a.as_path.begin(), Segment{Segment::Type::Sequence, {}});
+  }
+  auto& first = a.as_path.front().asns;
+  first.insert(first.begin(), asn);
+}
+
+// RFC 6996.
+bool is_private(Asn asn) {
+  return (asn.value() >= 64512 && asn.value() <= 65534) || (asn.value() >= 4200000000 && asn.value() <= 4294967294);
+}
+
+void drop_private(PathAttributes& a) {
+  for (Segment& s : a.as_path)
+    std::erase_if(s.asns, is_private);
+  std::erase_if(a.as_path, [](const Segment& s) { return s.asns.empty(); });
+}
+
+void replace_as(PathAttributes& a, Asn from, Asn to) {
+  for (Segment& s : a.as_path)
+    std::ranges::replace(s.asns, from, to);
+}
+
+void drop_confederation(PathAttributes& a) {
+  std::erase_if(a.as_path, [](const Segment& s) {
+    return s.type == Segment::Type::ConfedSequence || s.type == Segment::Type::ConfedSet;
+  });
+}
+
+void to_external(const Origination& from, const ExportRules& to, PathAttributes& a) {
+  drop_confederation(a);
+  if (to.remove_private_as) drop_private(a);
+  if (to.as_override) replace_as(a, *to.as_override, to.local_as);
+  prepend(a, to.local_as);
+  a.local_pref.reset();
+  a.originator_id.reset();
+  a.cluster_list.clear();
+  // RFC 4271 5.1.4: what one neighboring AS said of its links is not for another.
+  if (from.kind != SourceKind::Local) a.med.reset();
+  if (to.next_hop_unchanged) return;
+  a.next_hop = to.next_hop;
+  a.link_local_next_hop = to.link_local_next_hop;
+}
+
+// RFC 4456 8.
+void reflect(const Router& router, const Origination& from, PathAttributes& a) {
+  if (!a.originator_id) a.originator_id = RouterId{from.router_id};
+  a.cluster_list.insert(a.cluster_list.begin(), router.cluster_id);
+}
+
+void to_internal(const Router& router, const Origination& from, const ExportRules& to, PathAttributes& a) {
+  if (!a.local_pref) a.local_pref = 100;
+  // A reflected route's next hop is left alone (RFC 4456 10).
+  const bool reflected = from.kind == SourceKind::Ibgp;
+  if (reflected) reflect(router, from, a);
+  if (from.kind == SourceKind::Local || (to.next_hop_self && !reflected)) {
+    a.next_hop = to.next_hop;
+    a.link_local_next_hop = to.link_local_next_hop;
+  }
+}
+
+}  // namespace
+
+std::string take_in(const Router& router, const ImportRules& rules, PathAttributes& a, LocalValues& local) {
+  local.weight = rules.weight;
+  const OwnIdentity own{router.asn, router.router_id, router.cluster_id, rules.allow_own_as};
+  if (std::string why = loop(a, own); !why.empty()) return why;
+  if (!a.local_pref && rules.default_local_pref != 100) a.local_pref = rules.default_local_pref;
+  if (!external(rules.kind)) return {};
+  if (const auto leak = check_otc(rules, a); !leak.empty()) return std::string(leak);
+  // RFC 8326 4: about to go; RFC 7999 3.2: for us alone.
+  if (has(a, well_known::kGracefulShutdown)) a.local_pref = 0;
+  if (has(a, well_known::kBlackhole)) add(a, well_known::kNoExport);
+  return {};
+}
+
+bool may_pass(const AttributeKeys& keys, const Origination& from, const ExportRules& to, std::uint32_t peer_id) {
+  if (keys.no_advertise) return false;
+  if (to.kind == SourceKind::Ebgp && (keys.no_export || keys.no_export_subconfed)) return false;
+  if (to.kind == SourceKind::ConfedEbgp && keys.no_export_subconfed) return false;
+  if ((from.long_lived || keys.llgr_stale) && !to.long_lived_capable) return false;  // RFC 9494 4.3
+  if (from.kind == SourceKind::Ibgp && to.kind == SourceKind::Ibgp) {
+    if (!from.reflector_client && !to.reflector_client) return false;  // RFC 4271 9.2.1.1
+    if ((keys.originator != 0 ? keys.originator : from.router_id) == peer_id) return false;
+  }
+  // RFC 9234 5, egress: what only customers may have goes to nobody else.
+  const bool not_down = to.role && *to.role != Role::Provider && *to.role != Role::RouteServer;
+  return !(not_down && keys.only_to_customer);
+}
+
+void pass_on(const Router& router, const Origination& from, const ExportRules& to, PathAttributes& a) {
+  if (from.long_lived) add(a, well_known::kLlgrStale);
+  if (to.kind == SourceKind::Ibgp) {
+    to_internal(router, from, to, a);
+  } else {
+    to_external(from, to, a);
+  }
+  const bool down = to.role && *to.role != Role::Customer && *to.role != Role::RouteServerClient;
+  if (down && !a.only_to_customer) a.only_to_customer = to.local_as;
+}
+
+void finish_export(const ExportRules& to, PathAttributes& a) {
+  if (to.kind == SourceKind::Ebgp) a.local_pref.reset();
+  if (!to.send_communities) a.communities.clear();
+  if (!to.send_extended) a.extended_communities.clear();
+  if (!to.send_large) a.large_communities.clear();
+}
+
+}  // namespace cgw::bgp

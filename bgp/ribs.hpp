@@ -1,0 +1,142 @@
+#pragma once
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/time.hpp"
+#include "bgp/advertiser.hpp"
+#include "bgp/families.hpp"
+
+// The routing half of a speaker: all neighbors' Adj-RIBs-In, the Loc-RIB, all Adj-RIBs-Out, of both families. Sessions
+// bring updates and carry messages; between them every piece of work is bounded, and what is left waits in queues that
+// grow with the number of prefixes and no further.
+namespace cgw::bgp {
+
+// What configuration says of a neighbor's routes. All of it can change at any time.
+struct NeighborRoutes {
+  IpAddress address;
+  ImportRules import;
+  PerFamily<ExportRules> export_rules;
+  std::shared_ptr<const RoutePolicy> import_policy, export_policy;  // null: all routes pass
+  bool reflector_client = false;
+  PerFamily<bool> default_originate;
+  PerFamily<std::uint32_t> maximum_prefix_out{0xffffffff, 0xffffffff};
+  bool operator==(const NeighborRoutes&) const = default;
+};
+
+class Ribs {
+ public:
+  Ribs(const Router& router, const DecisionOptions& options, std::uint64_t seed);
+  ~Ribs();
+  Ribs(const Ribs&) = delete;
+  Ribs& operator=(const Ribs&) = delete;
+
+  NeighborId add_neighbor(const NeighborRoutes& routes);
+  // Its routes are judged anew where import rules or policy differ, and told anew where export does; no refresh needed.
+  void configure(NeighborId n, const NeighborRoutes& routes);
+  void set_options(const DecisionOptions& options);
+
+  // ---- from the session
+  void up(NeighborId n, const UpdateContext& agreed, RouterId peer);
+  void down(NeighborId n, Leftover leftover);
+  // RFC 9494: what a session has left is now good for the last resort, or gone.
+  void leftover(NeighborId n, Leftover leftover);
+  // Returns how many routes were refused since a table was full.
+  std::size_t receive(NeighborId n, const Update& update, TimePoint now);
+  // End-of-RIB: what this session has not brought again goes.
+  void end_of_rib(NeighborId n, Family f);
+  void refresh(NeighborId n, Family f);
+
+  // ---- from the router
+  // By the verdict of health.
+  void set_usable(NeighborId n, bool usable);
+  void set_next_hop(const IpAddress& address, bool reachable, std::uint32_t metric);
+  // network, redistribute, aggregate-address
+  void originate(const Prefix& p, const PathAttributes& a, const LocalValues& local, TimePoint now);
+  void withdraw(const Prefix& p);
+
+  // ---- work, a piece at a time; false: there is none left
+  bool work();
+  // What the neighbor is to be sent next; empty octets with more() when policy let nothing of this piece pass.
+  Output output(NeighborId n, std::size_t room);
+  bool has_output(NeighborId n) const;
+  // Prefixes of which some path has changed, each once, to program routes from. Kept once the first has been asked for.
+  void follow_changes();
+  std::vector<Prefix> take_changes(Family f, std::size_t most);
+
+  // ---- what there is
+  const Table& table(Family f) const { return families_[f].table; }
+  const AttributePool& pool() const { return pool_; }
+  const Sources& sources() const { return sources_; }
+  const DecisionOptions& options() const { return options_; }
+  // Null while it is down or has not agreed on the family.
+  const Advertiser* advertiser(NeighborId n, Family f) const;
+  std::size_t groups() const { return groups_.size(); }
+
+ private:
+  struct Rib {
+    Rib(Family f, std::uint64_t seed, Ribs& r) : table(f, seed, r.pool_, r.sources_, r.options_) {}
+    Table table;
+    std::unique_ptr<ChangeQueue> changes;
+  };
+  struct Families {
+    Rib v4, v6;
+    Rib& operator[](Family f) { return f == Family::V4 ? v4 : v6; }
+    const Rib& operator[](Family f) const { return f == Family::V4 ? v4 : v6; }
+  };
+  struct Neighbor {
+    NeighborRoutes routes;
+    bool up = false;
+    UpdateContext agreed;
+    RouterId peer;
+    PerFamily<std::unique_ptr<Advertiser>> out;
+    std::uint8_t downs = 0;  // since all that was left behind had been swept
+  };
+  // A walk through a table.
+  struct Sweep {
+    enum class Kind : std::uint8_t { RemoveLeftover, LongLived, Accept, Decide };
+    Kind kind = Kind::Decide;
+    Family family = Family::V4;
+    NeighborId neighbor;
+    std::uint32_t at = 0;
+    bool same(const Sweep& o) const { return kind == o.kind && family == o.family && neighbor == o.neighbor; }
+  };
+
+  Neighbor& neighbor(NeighborId n) { return neighbors_[n.value()]; }
+  const Neighbor& neighbor(NeighborId n) const { return neighbors_[n.value()]; }
+  std::uint32_t seconds(TimePoint now);
+
+  // Import.
+  AttributeId accept(const Neighbor& n, const Nlri& nlri, AttributeId received);
+  AttributeId judge(const Neighbor& n, const Nlri& nlri, const PathAttributes& a, AttributeId received);
+  void changed(Rib& rib, const TableChange& c);
+
+  // Export.
+  GroupKey group_key(const Neighbor& n, Family f) const;
+  std::shared_ptr<UpdateGroup> group(GroupKey key);
+  AdvertiserConfig advertiser_config(NeighborId n, Family f) const;
+  void regroup(NeighborId n);
+  void tell_all();
+
+  // Sweeps.
+  void sweep(Sweep::Kind kind, NeighborId n);
+  void sweep(Sweep::Kind kind, NeighborId n, Family f);
+  void step_sweep(Sweep& s);
+  void visit(const Sweep& s, Rib& rib, PrefixId id);
+  void finish_sweeps_of(NeighborId n);
+
+  Router router_;
+  DecisionOptions options_;
+  AttributePool pool_;
+  Sources sources_;
+  std::vector<Provenance> provenance_;
+  Families families_;
+  std::deque<Neighbor> neighbors_;
+  std::vector<std::weak_ptr<UpdateGroup>> groups_;
+  std::deque<Sweep> sweeps_;
+  std::optional<TimePoint> start_;
+};
+
+}  // namespace cgw::bgp

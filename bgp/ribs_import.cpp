@@ -1,0 +1,125 @@
+// Adj-RIBs-In: what becomes of received routes, and the walks that judge or remove what is there.
+#include <algorithm>
+
+#include "bgp/ribs.hpp"
+
+namespace cgw::bgp {
+namespace {
+
+// Prefixes looked at in one piece of work: about a millisecond.
+constexpr std::uint32_t kSweepPiece = 4096;
+
+}  // namespace
+
+std::size_t Ribs::receive(NeighborId n, const Update& update, TimePoint now) {
+  Neighbor& me = neighbor(n);
+  Rib& rib = families_[update.family];
+  for (const Nlri& r : update.withdrawn) {
+    if (const auto c = rib.table.withdraw(n, r)) changed(rib, *c);
+  }
+  if (update.announced.empty()) return 0;
+  const AttributeId received = pool_.intern(*update.attributes);
+  const bool alike = !me.routes.import_policy || !me.routes.import_policy->looks_at_prefix();
+  AttributeId accepted = judge(me, update.announced.front(), *update.attributes, received);
+  const std::uint32_t since = seconds(now);
+  std::size_t refused = 0;
+  for (const Nlri& r : update.announced) {
+    if (!alike && &r != &update.announced.front()) {
+      pool_.release(accepted);
+      accepted = judge(me, r, *update.attributes, received);
+    }
+    const auto c = rib.table.put(n, r, received, accepted, since);
+    if (c) changed(rib, *c);
+    refused += c ? 0U : 1U;
+  }
+  pool_.release(accepted);
+  pool_.release(received);
+  return refused;
+}
+
+// Held for the caller; none: filtered.
+AttributeId Ribs::judge(const Neighbor& n, const Nlri& nlri, const PathAttributes& a, AttributeId received) {
+  PathAttributes taken = a;
+  LocalValues local;
+  if (!take_in(router_, n.routes.import, taken, local).empty()) return {};
+  const PolicyContext context{n.routes.address, n.routes.import.remote_as, n.agreed.ebgp};
+  if (n.routes.import_policy && !n.routes.import_policy->apply(nlri, context, taken, local)) return {};
+  if (local == LocalValues{} && taken == a) {
+    pool_.hold(received);
+    return received;
+  }
+  return pool_.intern(taken, local);
+}
+
+AttributeId Ribs::accept(const Neighbor& n, const Nlri& nlri, AttributeId received) {
+  return judge(n, nlri, pool_.attributes(received), received);
+}
+
+void Ribs::sweep(Sweep::Kind kind, NeighborId n) {
+  for (const Family f : kFamilies)
+    sweep(kind, n, f);
+}
+
+// One that is under way starts again: what it has passed may have changed.
+void Ribs::sweep(Sweep::Kind kind, NeighborId n, Family f) {
+  const Sweep fresh{kind, f, n, 0};
+  std::erase_if(sweeps_, [&](const Sweep& s) { return s.same(fresh); });
+  if (families_[f].table.prefixes().size() > 0) sweeps_.push_back(fresh);
+}
+
+bool Ribs::work() {
+  if (sweeps_.empty()) return false;
+  step_sweep(sweeps_.front());
+  return !sweeps_.empty();
+}
+
+// The front one.
+void Ribs::step_sweep(Sweep& s) {
+  Rib& rib = families_[s.family];
+  const std::uint32_t end = std::min(rib.table.prefixes().limit(), s.at + kSweepPiece);
+  for (; s.at < end; ++s.at) {
+    if (rib.table.prefixes().in_use(PrefixId{s.at})) visit(s, rib, PrefixId{s.at});
+  }
+  if (s.at < rib.table.prefixes().limit()) return;
+  const Sweep done = s;
+  sweeps_.pop_front();
+  const bool more = std::ranges::any_of(
+      sweeps_, [&](const Sweep& o) { return o.kind == Sweep::Kind::RemoveLeftover && o.neighbor == done.neighbor; });
+  if (done.kind == Sweep::Kind::RemoveLeftover && !more) neighbor(done.neighbor).downs = 0;
+}
+
+void Ribs::visit(const Sweep& s, Rib& rib, PrefixId id) {
+  const std::uint8_t epoch = sources_[s.neighbor.value()].epoch;
+  const auto leftover = [&](const Path& p) { return p.neighbor == s.neighbor.value() && p.epoch != epoch; };
+  TableChange c{.id = id};
+  switch (s.kind) {
+    case Sweep::Kind::RemoveLeftover: c = rib.table.remove_if(id, leftover); break;
+    case Sweep::Kind::Accept: {
+      const Neighbor& n = neighbor(s.neighbor);
+      const Prefix prefix = rib.table.prefixes().prefix(id);
+      c = rib.table.accept_anew(id, s.neighbor, [&](const Path& p) {
+        return accept(n, {prefix, p.path_id}, p.received);
+      });
+      break;
+    }
+    case Sweep::Kind::LongLived: {
+      // The best path may stay, but is told with LLGR_STALE, or no more.
+      const Path* best = rib.table.best(id);
+      const bool told_otherwise = best != nullptr && leftover(*best);
+      c = rib.table.decide(id);
+      c.best |= told_otherwise;
+      break;
+    }
+    case Sweep::Kind::Decide: c = rib.table.decide(id); break;
+  }
+  changed(rib, c);
+}
+
+void Ribs::finish_sweeps_of(NeighborId n) {
+  sweep(Sweep::Kind::RemoveLeftover, n);
+  while (std::ranges::any_of(sweeps_, [&](const Sweep& s) { return s.neighbor == n; }))
+    work();
+  neighbor(n).downs = 0;
+}
+
+}  // namespace cgw::bgp

@@ -1,0 +1,432 @@
+#include <doctest/doctest.h>
+
+#include "tests/support/bgp_view.hpp"
+
+using namespace cgw;
+using namespace cgw::bgp;
+using test::BgpView;
+
+namespace {
+
+constexpr Asn kUs{65000};
+const TimePoint kStart{};
+
+IpAddress address(std::uint32_t n) {
+  return IpAddress::v4(0x0a000000 + n);
+}
+
+PathAttributes path(std::initializer_list<std::uint32_t> asns, std::uint32_t next_hop = 77) {
+  PathAttributes a;
+  a.as_path = {{AsPathSegment::Type::Sequence, {}}};
+  for (const auto n : asns)
+    a.as_path.front().asns.push_back(Asn{n});
+  if (asns.size() == 0) a.as_path.clear();
+  a.next_hop = address(next_hop);
+  return a;
+}
+
+// Ribs with neighbors 1, 2, ... and what each of them has come to know.
+struct Bench {
+  Ribs ribs{{kUs, RouterId{1}, 1}, {}, 99};
+  std::map<NeighborId, BgpView> views;
+  std::map<NeighborId, UpdateContext> contexts;
+  std::map<NeighborId, NeighborRoutes> config;
+
+  NeighborRoutes routes(Asn remote, std::uint32_t n) {
+    NeighborRoutes r;
+    r.address = address(n);
+    r.import.remote_as = remote;
+    r.import.kind = remote == kUs ? SourceKind::Ibgp : SourceKind::Ebgp;
+    for (const Family f : kFamilies) {
+      r.export_rules[f].kind = r.import.kind;
+      r.export_rules[f].local_as = kUs;
+      r.export_rules[f].next_hop = f == Family::V4 ? address(200) : IpAddress::parse("2001:db8::200").value();
+    }
+    return r;
+  }
+  NeighborId add(Asn remote, const NeighborRoutes* given = nullptr, bool add_path = false) {
+    const auto n = static_cast<std::uint32_t>(config.size() + 1);
+    const NeighborRoutes r = given != nullptr ? *given : routes(remote, n);
+    const NeighborId id = ribs.add_neighbor(r);
+    UpdateContext c;
+    c.ebgp = remote != kUs;
+    c.local_as = kUs;
+    c.remote_as = remote;
+    c.families = {true, true};
+    c.add_path_send = {add_path, false};
+    config[id] = r;
+    contexts[id] = c;
+    up(id);
+    return id;
+  }
+  void up(NeighborId id) {
+    ribs.up(id, contexts[id], RouterId{100U + id.value()});
+    // The other side reads what we send.
+    UpdateContext theirs = contexts[id];
+    theirs.local_as = contexts[id].remote_as;
+    theirs.remote_as = kUs;
+    theirs.add_path_receive = contexts[id].add_path_send;
+    views.erase(id);
+    views.emplace(id, theirs);
+  }
+  void announce(NeighborId id, std::vector<const char*> prefixes, PathAttributes a, std::uint32_t path_id = 0) {
+    Update u;
+    for (const char* p : prefixes)
+      u.announced.push_back({Prefix::parse(p).value(), path_id});
+    u.family = u.announced.front().prefix.address.family();
+    u.attributes = std::make_shared<const PathAttributes>(std::move(a));
+    ribs.receive(id, u, kStart);
+  }
+  void withdraw(NeighborId id, std::vector<const char*> prefixes, std::uint32_t path_id = 0) {
+    Update u;
+    for (const char* p : prefixes)
+      u.withdrawn.push_back({Prefix::parse(p).value(), path_id});
+    ribs.receive(id, u, kStart);
+  }
+  void settle() {
+    while (ribs.work()) {
+    }
+    for (auto& [id, view] : views)
+      while (ribs.has_output(id))
+        view.read(ribs.output(id, 65536));
+  }
+  const PathAttributes* told(NeighborId id, const char* prefix, std::uint32_t path_id = 0) {
+    settle();
+    return views.at(id).find(prefix, path_id);
+  }
+};
+
+// Denies a prefix, and prefers what passes.
+struct Deny final : RoutePolicy {
+  explicit Deny(const char* p, std::uint32_t pref = 100) : prefix(Prefix::parse(p).value()), local_pref(pref) {}
+  bool apply(const Nlri& n, const PolicyContext&, PathAttributes& a, LocalValues&) const override {
+    if (local_pref != 100) a.local_pref = local_pref;
+    return n.prefix != prefix;
+  }
+  bool looks_at_prefix() const override { return true; }
+  bool looks_at_neighbor() const override { return false; }
+  Prefix prefix;
+  std::uint32_t local_pref;
+};
+
+constexpr const char* kNet = "192.0.2.0/24";
+constexpr const char* kOther = "198.51.100.0/24";
+
+}  // namespace
+
+TEST_CASE("a route goes to every other neighbor, with our AS and next hop; not back; MED stays behind") {
+  Bench b;
+  const auto a = b.add(Asn{1}), c = b.add(Asn{2});
+  PathAttributes from = path({1, 9});
+  from.med = 5;
+  b.announce(a, {kNet}, from);
+  const PathAttributes* told = b.told(c, kNet);
+  REQUIRE(told != nullptr);
+  CHECK(told->as_path_text() == "65000 1 9");
+  CHECK(told->next_hop == address(200));
+  CHECK_FALSE(told->med);
+  CHECK(b.told(a, kNet) == nullptr);
+  b.withdraw(a, {kNet});
+  CHECK(b.told(c, kNet) == nullptr);
+  CHECK(b.ribs.table(Family::V4).prefixes().size() == 0);
+}
+
+TEST_CASE("routes of one set of attributes share a message, whatever came between") {
+  Bench b;
+  const auto a = b.add(Asn{1}), c = b.add(Asn{2});
+  b.settle();
+  const auto before = b.views.at(c).updates();
+  b.announce(a, {"10.0.0.0/16"}, path({1}));
+  b.announce(a, {"10.1.0.0/16"}, path({1, 2}));
+  b.announce(a, {"10.2.0.0/16"}, path({1}));
+  b.settle();
+  CHECK(b.views.at(c).updates() == before + 2);
+}
+
+TEST_CASE("a slow neighbor is told the last state only") {
+  Bench b;
+  const auto a = b.add(Asn{1}), c = b.add(Asn{2});
+  b.settle();
+  const auto before = b.views.at(c).updates();
+  for (std::uint32_t i = 0; i < 50; ++i)
+    b.announce(a, {kNet}, path({1, 100 + i}));
+  b.announce(a, {kOther}, path({1}));
+  b.withdraw(a, {kOther});
+  b.settle();
+  CHECK(b.views.at(c).updates() == before + 1);
+  CHECK(b.told(c, kNet)->as_path_text() == "65000 1 149");
+}
+
+TEST_CASE("with little room one message goes at a time, and nothing is lost") {
+  Bench b;
+  const auto a = b.add(Asn{1}), c = b.add(Asn{2});
+  for (std::uint32_t i = 0; i < 100; ++i) {
+    const std::string p = "10." + std::to_string(i) + ".0.0/16";
+    b.announce(a, {p.c_str()}, path({1, 100 + i}));
+  }
+  std::size_t rounds = 0;
+  for (; b.ribs.has_output(c); ++rounds)
+    b.views.at(c).read(b.ribs.output(c, 1));
+  CHECK(rounds >= 100);
+  CHECK(b.views.at(c).routes().size() == 100);
+}
+
+TEST_CASE("End-of-RIB follows the first feed, once per session and family [RFC 4724 2]") {
+  Bench b;
+  const auto a = b.add(Asn{1});
+  b.settle();
+  CHECK(b.views.at(a).ends_of_rib() == 2);
+  const auto c = b.add(Asn{2});
+  b.announce(c, {kNet}, path({2}));
+  b.settle();
+  CHECK(b.views.at(a).ends_of_rib() == 2);
+}
+
+TEST_CASE("iBGP routes stay among eBGP neighbors and reflector clients [RFC 4271 9.2.1.1, RFC 4456]") {
+  Bench b;
+  const auto i1 = b.add(kUs), i2 = b.add(kUs), e = b.add(Asn{1});
+  NeighborRoutes client = b.routes(kUs, 9);
+  client.reflector_client = true;
+  for (const Family f : kFamilies)
+    client.export_rules[f].reflector_client = true;
+  const auto rc = b.add(kUs, &client);
+  b.announce(i1, {kNet}, path({7}));
+  CHECK(b.told(i2, kNet) == nullptr);
+  CHECK(b.told(e, kNet)->as_path_text() == "65000 7");
+  const PathAttributes* reflected = b.told(rc, kNet);
+  REQUIRE(reflected != nullptr);
+  CHECK(reflected->originator_id == RouterId{101});
+  CHECK(reflected->cluster_list == std::vector<std::uint32_t>{1});
+  CHECK(reflected->next_hop == address(77));
+  b.announce(rc, {kOther}, path({8}));
+  CHECK(b.told(i1, kOther) != nullptr);
+  // What it has originated is not reflected to it.
+  PathAttributes own = path({7});
+  own.originator_id = RouterId{104};
+  b.announce(i1, {"203.0.113.0/24"}, own);
+  CHECK(b.told(rc, "203.0.113.0/24") == nullptr);
+}
+
+TEST_CASE("a route that has been here before is remembered and not used") {
+  Bench b;
+  const auto e = b.add(Asn{1}), i = b.add(kUs), w = b.add(Asn{2});
+  b.announce(e, {kNet}, path({1, 65000, 3}));
+  PathAttributes looped = path({7});
+  looped.cluster_list = {1};
+  b.announce(i, {kOther}, looped);
+  CHECK(b.told(w, kNet) == nullptr);
+  CHECK(b.told(w, kOther) == nullptr);
+  CHECK(b.ribs.table(Family::V4).counts(e).received == 1);
+  CHECK(b.ribs.table(Family::V4).counts(e).accepted == 0);
+  NeighborRoutes r = b.config[e];
+  r.import.allow_own_as = 1;
+  b.ribs.configure(e, r);
+  CHECK(b.told(w, kNet) != nullptr);
+}
+
+TEST_CASE("well-known communities are honoured [RFC 1997, 7999, 8326]") {
+  Bench b;
+  const auto e = b.add(Asn{1}), e2 = b.add(Asn{2}), i = b.add(kUs);
+  const auto with = [](Community c) {
+    PathAttributes a = path({1});
+    a.communities = {c};
+    return a;
+  };
+  b.announce(e, {"10.1.0.0/16"}, with(well_known::kNoExport));
+  CHECK(b.told(e2, "10.1.0.0/16") == nullptr);
+  CHECK(b.told(i, "10.1.0.0/16") != nullptr);
+  b.announce(e, {"10.2.0.0/16"}, with(well_known::kNoAdvertise));
+  CHECK(b.told(i, "10.2.0.0/16") == nullptr);
+  b.announce(e, {"10.3.0.0/16"}, with(well_known::kGracefulShutdown));
+  CHECK(b.told(i, "10.3.0.0/16")->local_pref == 0);
+  b.announce(e, {"10.4.0.0/32"}, with(well_known::kBlackhole));
+  CHECK(b.told(e2, "10.4.0.0/32") == nullptr);
+}
+
+TEST_CASE("roles: a leak is not used, and what goes down is marked [RFC 9234 5]") {
+  Bench b;
+  NeighborRoutes up = b.routes(Asn{1}, 1), down = b.routes(Asn{2}, 2);
+  up.import.role = Role::Customer;  // it is our provider
+  down.import.role = Role::Provider;
+  for (const Family f : kFamilies) {
+    up.export_rules[f].role = Role::Customer;
+    down.export_rules[f].role = Role::Provider;
+  }
+  const auto provider = b.add(Asn{1}, &up), customer = b.add(Asn{2}, &down), plain = b.add(Asn{3});
+  b.announce(provider, {kNet}, path({1}));
+  CHECK(b.told(customer, kNet)->only_to_customer == Asn{1});
+  b.announce(customer, {kOther}, path({2}));
+  CHECK(b.told(provider, kOther) != nullptr);
+  PathAttributes leak = path({2});
+  leak.only_to_customer = Asn{5};
+  b.announce(customer, {kOther}, leak);
+  CHECK(b.told(plain, kOther) == nullptr);
+}
+
+TEST_CASE("another import policy judges what is remembered, without asking the neighbor") {
+  Bench b;
+  const auto a = b.add(Asn{1}), c = b.add(Asn{2});
+  NeighborRoutes r = b.config[a];
+  r.import_policy = std::make_shared<Deny>(kNet);
+  b.ribs.configure(a, r);
+  b.announce(a, {kNet, kOther}, path({1}));
+  CHECK(b.told(c, kNet) == nullptr);
+  CHECK(b.told(c, kOther) != nullptr);
+  r.import_policy = std::make_shared<Deny>(kOther);
+  b.ribs.configure(a, r);
+  CHECK(b.told(c, kNet) != nullptr);
+  CHECK(b.told(c, kOther) == nullptr);
+}
+
+TEST_CASE("another export policy tells anew; equal neighbors share one group") {
+  Bench b;
+  const auto a = b.add(Asn{1}), c = b.add(Asn{2}), d = b.add(Asn{3});
+  b.announce(a, {kNet, kOther}, path({1}));
+  b.settle();
+  CHECK(b.ribs.groups() == 2);  // one a family
+  NeighborRoutes r = b.config[c];
+  r.export_policy = std::make_shared<Deny>(kNet);
+  b.ribs.configure(c, r);
+  CHECK(b.told(c, kNet) == nullptr);
+  CHECK(b.told(c, kOther) != nullptr);
+  CHECK(b.told(d, kNet) != nullptr);
+  CHECK(b.ribs.groups() == 4);
+}
+
+TEST_CASE("a session that goes takes its routes along; with graceful restart they wait for its return [RFC 4724]") {
+  Bench b;
+  const auto a = b.add(Asn{1}), c = b.add(Asn{2});
+  b.announce(a, {kNet, kOther}, path({1}));
+  CHECK(b.told(c, kNet) != nullptr);
+  b.views.erase(a);
+  b.ribs.down(a, Leftover::Stale);
+  CHECK(b.told(c, kNet) != nullptr);
+  b.up(a);
+  b.announce(a, {kNet}, path({1}));
+  CHECK(b.told(c, kOther) != nullptr);
+  b.ribs.end_of_rib(a, Family::V4);
+  CHECK(b.told(c, kNet) != nullptr);
+  CHECK(b.told(c, kOther) == nullptr);
+  b.views.erase(a);
+  b.ribs.down(a, Leftover::Gone);
+  CHECK(b.told(c, kNet) == nullptr);
+  CHECK(b.ribs.table(Family::V4).prefixes().size() == 0);
+}
+
+TEST_CASE("long-lived stale routes are the last resort and go to those who know them [RFC 9494]") {
+  Bench b;
+  NeighborRoutes knows = b.routes(Asn{2}, 2);
+  for (const Family f : kFamilies)
+    knows.export_rules[f].long_lived_capable = true;
+  const auto a = b.add(Asn{1}), c = b.add(Asn{2}, &knows), d = b.add(Asn{3});
+  b.announce(a, {kNet}, path({1}));
+  CHECK(b.told(d, kNet) != nullptr);
+  b.views.erase(a);
+  b.ribs.down(a, Leftover::Stale);
+  b.ribs.leftover(a, Leftover::LongLived);
+  CHECK(b.told(d, kNet) == nullptr);
+  CHECK(b.told(c, kNet)->communities == std::vector<Community>{well_known::kLlgrStale});
+  b.announce(d, {kNet}, path({3, 4, 5, 6}));
+  CHECK(b.told(c, kNet)->as_path_text() == "65000 3 4 5 6");
+}
+
+TEST_CASE("sessions that come and go faster than the sweeps leave nothing of the old ones") {
+  Bench b;
+  const auto a = b.add(Asn{1}), c = b.add(Asn{2});
+  for (std::uint32_t i = 0; i < 20; ++i) {
+    const std::string p = "10." + std::to_string(i) + ".0.0/16";
+    b.announce(a, {p.c_str()}, path({1}));
+    b.ribs.down(a, Leftover::Gone);
+    b.up(a);
+  }
+  b.announce(a, {kNet}, path({1}));
+  b.settle();
+  CHECK(b.views.at(c).routes().size() == 1);
+  CHECK(b.ribs.table(Family::V4).counts(a).received == 1);
+}
+
+TEST_CASE("past maximum-prefix-out routes are held back and named, and follow when there is room") {
+  Bench b;
+  NeighborRoutes r = b.routes(Asn{2}, 2);
+  r.maximum_prefix_out.v4 = 1;
+  const auto a = b.add(Asn{1}), c = b.add(Asn{2}, &r);
+  b.announce(a, {kNet, kOther}, path({1}));
+  CHECK(b.told(c, kNet) != nullptr);
+  CHECK(b.told(c, kOther) == nullptr);
+  CHECK(b.ribs.advertiser(c, Family::V4)->held_back().size() == 1);
+  b.withdraw(a, {kNet});
+  CHECK(b.told(c, kOther) != nullptr);
+  CHECK(b.told(c, kNet) == nullptr);
+  CHECK(b.ribs.advertiser(c, Family::V4)->held_back().empty());
+}
+
+TEST_CASE("add-path tells every path by a number of its own, and takes each back [RFC 7911]") {
+  Bench b;
+  const auto a = b.add(Asn{1}), c = b.add(Asn{2}), all = b.add(kUs, nullptr, true);
+  b.announce(a, {kNet}, path({1}));
+  b.announce(c, {kNet}, path({2}));
+  CHECK(b.told(all, kNet, 1)->as_path_text() == "1");
+  CHECK(b.told(all, kNet, 2)->as_path_text() == "2");
+  b.withdraw(a, {kNet});
+  CHECK(b.told(all, kNet, 1) == nullptr);
+  CHECK(b.told(all, kNet, 2) != nullptr);
+}
+
+TEST_CASE("our own routes go out with our next hop; default-originate whatever the table holds") {
+  Bench b;
+  NeighborRoutes r = b.routes(Asn{2}, 2);
+  r.default_originate.v4 = true;
+  r.export_policy = std::make_shared<Deny>("0.0.0.0/0");
+  const auto e = b.add(Asn{1}), d = b.add(Asn{2}, &r), i = b.add(kUs);
+  PathAttributes own;
+  own.med = 30;
+  b.ribs.originate(Prefix::parse(kNet).value(), own, {.weight = 32768}, kStart);
+  CHECK(b.told(e, kNet)->as_path_text() == "65000");
+  CHECK(b.told(e, kNet)->med == 30);
+  CHECK(b.told(i, kNet)->as_path.empty());
+  CHECK(b.told(i, kNet)->next_hop == address(200));
+  CHECK(b.told(d, "0.0.0.0/0")->as_path_text() == "65000");
+  CHECK(b.told(e, "0.0.0.0/0") == nullptr);
+  r.default_originate.v4 = false;
+  b.ribs.configure(d, r);
+  CHECK(b.told(d, "0.0.0.0/0") == nullptr);
+  b.ribs.withdraw(Prefix::parse(kNet).value());
+  CHECK(b.told(e, kNet) == nullptr);
+}
+
+TEST_CASE("the verdict and the next hop take routes out and bring them back") {
+  Bench b;
+  const auto a = b.add(Asn{1}), c = b.add(Asn{2});
+  b.announce(a, {kNet}, path({1}));
+  CHECK(b.told(c, kNet) != nullptr);
+  b.ribs.set_usable(a, false);
+  CHECK(b.told(c, kNet) == nullptr);
+  b.ribs.set_usable(a, true);
+  CHECK(b.told(c, kNet) != nullptr);
+  b.ribs.set_next_hop(address(77), false, 0);
+  CHECK(b.told(c, kNet) == nullptr);
+}
+
+TEST_CASE("IPv6 routes take the same way") {
+  Bench b;
+  const auto a = b.add(Asn{1}), c = b.add(Asn{2});
+  PathAttributes p = path({1});
+  p.next_hop = IpAddress::parse("2001:db8::1").value();
+  b.announce(a, {"2001:db8:1::/48"}, p);
+  CHECK(b.told(c, "2001:db8:1::/48")->next_hop == IpAddress::parse("2001:db8::200").value());
+}
+
+TEST_CASE("who programs routes is told each prefix once, however often it changed") {
+  Bench b;
+  const auto a = b.add(Asn{1});
+  b.announce(a, {kOther}, path({1}));
+  b.ribs.follow_changes();
+  for (std::uint32_t i = 0; i < 10; ++i)
+    b.announce(a, {kNet}, path({1, i + 1}));
+  CHECK(b.ribs.take_changes(Family::V4, 10).size() == 2);
+  CHECK(b.ribs.take_changes(Family::V4, 10).empty());
+  b.withdraw(a, {kNet, kOther});
+  CHECK(b.ribs.take_changes(Family::V4, 1).size() == 1);
+  CHECK(b.ribs.take_changes(Family::V4, 10).size() == 1);
+  CHECK(b.ribs.table(Family::V4).prefixes().size() == 0);
+}
