@@ -69,15 +69,10 @@ void to_external(const Origination& from, const ExportRules& to, PathAttributes&
   drop_confederation(a);
   if (to.remove_private_as) drop_private(a);
   if (to.as_override) replace_as(a, *to.as_override, to.local_as);
-  prepend(a, to.local_as);
-  a.local_pref.reset();
   a.originator_id.reset();
   a.cluster_list.clear();
   // RFC 4271 5.1.4: what one neighboring AS said of its links is not for another.
   if (from.kind != SourceKind::Local) a.med.reset();
-  if (to.next_hop_unchanged) return;
-  a.next_hop = to.next_hop;
-  a.link_local_next_hop = to.link_local_next_hop;
 }
 
 // RFC 4456 8.
@@ -86,15 +81,11 @@ void reflect(const Router& router, const Origination& from, PathAttributes& a) {
   a.cluster_list.insert(a.cluster_list.begin(), router.cluster_id);
 }
 
-void to_internal(const Router& router, const Origination& from, const ExportRules& to, PathAttributes& a) {
-  if (!a.local_pref) a.local_pref = 100;
-  // A reflected route's next hop is left alone (RFC 4456 10).
-  const bool reflected = from.kind == SourceKind::Ibgp;
-  if (reflected) reflect(router, from, a);
-  if (from.kind == SourceKind::Local || (to.next_hop_self && !reflected)) {
-    a.next_hop = to.next_hop;
-    a.link_local_next_hop = to.link_local_next_hop;
-  }
+// Whether the neighbor is told ourselves as the next hop, when policy says nothing of it.
+bool next_hop_is_self(const Origination& from, const ExportRules& to, const PathAttributes& a) {
+  if (from.kind == SourceKind::Local) return a.next_hop.is_unspecified();
+  if (to.kind != SourceKind::Ibgp) return !to.next_hop_unchanged;
+  return to.next_hop_self && from.kind != SourceKind::Ibgp;  // a reflected route's is left alone (RFC 4456 10)
 }
 
 }  // namespace
@@ -128,16 +119,24 @@ bool may_pass(const AttributeKeys& keys, const Origination& from, const ExportRu
 
 void pass_on(const Router& router, const Origination& from, const ExportRules& to, PathAttributes& a) {
   if (from.long_lived) add(a, well_known::kLlgrStale);
-  if (to.kind == SourceKind::Ibgp) {
-    to_internal(router, from, to, a);
-  } else {
+  if (to.kind != SourceKind::Ibgp) {
     to_external(from, to, a);
+  } else {
+    if (!a.local_pref) a.local_pref = 100;
+    if (from.kind == SourceKind::Ibgp) reflect(router, from, a);
   }
   const bool down = to.role && *to.role != Role::Customer && *to.role != Role::RouteServerClient;
   if (down && !a.only_to_customer) a.only_to_customer = to.local_as;
 }
 
-void finish_export(const ExportRules& to, PathAttributes& a) {
+void finish_export(const Origination& from, const ExportRules& to, policy::NextHopRule next_hop, PathAttributes& a) {
+  using policy::NextHopRule;
+  const bool usual = next_hop == NextHopRule::Usual && next_hop_is_self(from, to, a);
+  if (usual || next_hop == NextHopRule::PeerAddress) {
+    a.next_hop = to.next_hop;
+    a.link_local_next_hop = to.link_local_next_hop;
+  }
+  if (to.kind != SourceKind::Ibgp) prepend(a, to.local_as);
   if (to.kind == SourceKind::Ebgp) a.local_pref.reset();
   if (!to.send_communities) a.communities.clear();
   if (!to.send_extended) a.extended_communities.clear();

@@ -4,6 +4,7 @@
 
 #include "bgp/attribute_pool.hpp"
 #include "bgp/decision.hpp"
+#include "bgp/policy/apply.hpp"
 #include "bgp/types.hpp"
 
 // What the RFCs ask of a route on its way through a speaker, before and after any policy: the rules of eBGP, iBGP,
@@ -63,9 +64,9 @@ struct Origination {
 
 // May a route with these keys go there at all? peer_id: the neighbor's router id.
 bool may_pass(const AttributeKeys& keys, const Origination& from, const ExportRules& to, std::uint32_t peer_id);
-// The attributes as export policy is to see and change them...
+// The attributes as export policy is to see and change them: still with the AS path and next hop they came with ...
 void pass_on(const Router& router, const Origination& from, const ExportRules& to, PathAttributes& a);
-// ... and the last rules after it.
-void finish_export(const ExportRules& to, PathAttributes& a);
+// ... and as they are told, after it has spoken.
+void finish_export(const Origination& from, const ExportRules& to, policy::NextHopRule next_hop, PathAttributes& a);
 
 }  // namespace cgw::bgp

@@ -152,7 +152,8 @@ GroupKey Ribs::group_key(const Neighbor& n, Family f) const {
   key.family = f;
   key.rules = n.routes.export_rules[f];
   key.context = n.agreed;
-  key.policy = n.routes.export_policy;
+  key.policy = n.routes.export_policy[f];
+  key.policy_context.import = false;
   // What only reading asks must not part neighbors.
   key.context.remote_as = {};
   key.context.local_address = {};
@@ -160,7 +161,7 @@ GroupKey Ribs::group_key(const Neighbor& n, Family f) const {
   key.context.families = {};
   key.context.enforce_first_as = true;
   if (key.policy && key.policy->looks_at_neighbor()) {
-    key.policy_context = {n.routes.address, n.routes.import.remote_as, n.agreed.ebgp};
+    key.policy_context.neighbor = n.routes.address;
   }
   return key;
 }

@@ -19,7 +19,7 @@ struct NeighborRoutes {
   IpAddress address;
   ImportRules import;
   PerFamily<ExportRules> export_rules;
-  std::shared_ptr<const RoutePolicy> import_policy, export_policy;  // null: all routes pass
+  PerFamily<std::shared_ptr<const RoutePolicy>> import_policy, export_policy;  // null: all routes pass
   bool reflector_client = false;
   PerFamily<bool> default_originate;
   PerFamily<std::uint32_t> maximum_prefix_out{0xffffffff, 0xffffffff};

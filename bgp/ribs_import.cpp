@@ -19,14 +19,20 @@ std::size_t Ribs::receive(NeighborId n, const Update& update, TimePoint now) {
   }
   if (update.announced.empty()) return 0;
   const AttributeId received = pool_.intern(*update.attributes);
-  const bool alike = !me.routes.import_policy || !me.routes.import_policy->looks_at_prefix();
+  const RoutePolicy* policy = me.routes.import_policy[update.family].get();
+  const auto class_of = [&](const Nlri& r) {
+    return policy ? policy->class_of(r.prefix) : std::optional<std::uint64_t>{0};
+  };
+  std::optional<std::uint64_t> judged = class_of(update.announced.front());
   AttributeId accepted = judge(me, update.announced.front(), *update.attributes, received);
   const std::uint32_t since = seconds(now);
   std::size_t refused = 0;
   for (const Nlri& r : update.announced) {
-    if (!alike && &r != &update.announced.front()) {
+    const auto now_class = policy ? class_of(r) : judged;
+    if ((!now_class || now_class != judged) && &r != &update.announced.front()) {
       pool_.release(accepted);
       accepted = judge(me, r, *update.attributes, received);
+      judged = now_class;
     }
     const auto c = rib.table.put(n, r, received, accepted, since);
     if (c) changed(rib, *c);
@@ -39,16 +45,19 @@ std::size_t Ribs::receive(NeighborId n, const Update& update, TimePoint now) {
 
 // Held for the caller; none: filtered.
 AttributeId Ribs::judge(const Neighbor& n, const Nlri& nlri, const PathAttributes& a, AttributeId received) {
-  PathAttributes taken = a;
+  policy::Route route{.prefix = nlri.prefix, .attributes = a};
   LocalValues local;
-  if (!take_in(router_, n.routes.import, taken, local).empty()) return {};
-  const PolicyContext context{n.routes.address, n.routes.import.remote_as, n.agreed.ebgp};
-  if (n.routes.import_policy && !n.routes.import_policy->apply(nlri, context, taken, local)) return {};
-  if (local == LocalValues{} && taken == a) {
+  if (!take_in(router_, n.routes.import, route.attributes, local).empty()) return {};
+  route.weight = local.weight;
+  const RoutePolicy* policy = n.routes.import_policy[nlri.prefix.address.family()].get();
+  if (policy != nullptr && !policy->apply(route, {n.routes.address, true})) return {};
+  if (route.next_hop == policy::NextHopRule::PeerAddress) route.attributes.next_hop = n.routes.address;
+  local = {route.weight, route.tag};
+  if (local == LocalValues{} && route.attributes == a) {
     pool_.hold(received);
     return received;
   }
-  return pool_.intern(taken, local);
+  return pool_.intern(route.attributes, local);
 }
 
 AttributeId Ribs::accept(const Neighbor& n, const Nlri& nlri, AttributeId received) {

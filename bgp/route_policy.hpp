@@ -1,28 +1,28 @@
 #pragma once
-#include "bgp/attribute_pool.hpp"
-#include "bgp/types.hpp"
+#include <cstdint>
+#include <optional>
+
+#include "bgp/policy/apply.hpp"
 
 namespace cgw::bgp {
 
 // The neighbor a route comes from or goes to, as far as a policy may look at it.
 struct PolicyContext {
   IpAddress neighbor;
-  Asn neighbor_as;
-  bool ebgp = true;
+  bool import = true;
   bool operator==(const PolicyContext&) const = default;
 };
 
-// What an operator wants done to routes: route-maps and the lists they use. Immutable; another policy is another
+// What an operator wants done to the routes of one neighbor in one direction. Immutable: another policy is another
 // object.
 class RoutePolicy {
  public:
   virtual ~RoutePolicy() = default;
-  // False: denied; the attributes then mean nothing.
-  virtual bool apply(const Nlri& nlri, const PolicyContext& context, PathAttributes& attributes,
-                     LocalValues& local) const = 0;
-  // Whether the answer depends on the prefix. If not, one answer serves all routes with the same attributes.
-  virtual bool looks_at_prefix() const = 0;
-  // Whether it depends on the context.
+  // False: denied; the route then means nothing.
+  virtual bool apply(policy::Route& route, const PolicyContext& context) const = 0;
+  // Prefixes of one class with the same attributes meet the same fate. None: no two prefixes need do.
+  virtual std::optional<std::uint64_t> class_of(const Prefix& p) const = 0;
+  // Whether the answer depends on the context.
   virtual bool looks_at_neighbor() const = 0;
 };
 

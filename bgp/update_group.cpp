@@ -19,36 +19,41 @@ UpdateGroup::~UpdateGroup() {
 }
 
 UpdateGroup::Result UpdateGroup::announcement(const Nlri& nlri, AttributeId attributes, const Origination& from) {
-  if (key_.policy && key_.policy->looks_at_prefix()) {
+  const auto prefix_class = key_.policy ? key_.policy->class_of(nlri.prefix) : std::optional<std::uint64_t>{0};
+  if (!prefix_class) {
     const auto a = told(nlri, attributes, from);
-    if (!a) return nullptr;
-    const AttributeId exported = pool_.intern(*a);
-    Entry& e = entry_of(exported, true);
-    const bool known = e.attributes == exported && e.encoded;
-    Result out = known ? e.result : remember(e, exported, {}, true, encode(*a));
-    pool_.release(exported);
-    return out;
+    return a ? encoded(*a) : nullptr;
   }
-  Entry& e = entry_of(attributes, false);
-  if (e.attributes == attributes && !e.encoded && e.from == from) return e.result;
+  Entry& e = entry_of(attributes, *prefix_class);
+  if (e.attributes == attributes && !e.encoded && e.from == from && e.prefix_class == *prefix_class) return e.result;
   const auto a = told(nlri, attributes, from);
-  return remember(e, attributes, from, false, a ? encode(*a) : nullptr);
+  return remember(e, {attributes, from, *prefix_class, false, a ? encode(*a) : nullptr});
+}
+
+// When every prefix is judged by itself, the results at least are recognized.
+UpdateGroup::Result UpdateGroup::encoded(const PathAttributes& a) {
+  const AttributeId id = pool_.intern(a);
+  Entry& e = entry_of(id, 1);
+  Result out = e.attributes == id && e.encoded ? e.result : remember(e, {id, {}, 0, true, encode(a)});
+  pool_.release(id);
+  return out;
 }
 
 std::optional<PathAttributes> UpdateGroup::told(const Nlri& nlri, AttributeId attributes,
                                                 const Origination& from) const {
-  PathAttributes a = pool_.attributes(attributes);
-  LocalValues local = pool_.keys(attributes).local;
-  pass_on(router_, from, key_.rules, a);
-  if (key_.policy && !key_.policy->apply(nlri, key_.policy_context, a, local)) return std::nullopt;
-  finish_export(key_.rules, a);
-  return a;
+  const LocalValues local = pool_.keys(attributes).local;
+  policy::Route r{
+      .prefix = nlri.prefix, .attributes = pool_.attributes(attributes), .weight = local.weight, .tag = local.tag};
+  pass_on(router_, from, key_.rules, r.attributes);
+  if (key_.policy && !key_.policy->apply(r, key_.policy_context)) return std::nullopt;
+  finish_export(from, key_.rules, r.next_hop, r.attributes);
+  return std::move(r.attributes);
 }
 
 UpdateGroup::Result UpdateGroup::originated() const {
   PathAttributes a;
   pass_on(router_, {}, key_.rules, a);
-  finish_export(key_.rules, a);
+  finish_export({}, key_.rules, policy::NextHopRule::Usual, a);
   return encode(a);
 }
 
@@ -57,16 +62,15 @@ UpdateGroup::Result UpdateGroup::encode(const PathAttributes& a) const {
   return encoded ? std::make_shared<const Announcement>(*std::move(encoded)) : nullptr;
 }
 
-UpdateGroup::Entry& UpdateGroup::entry_of(AttributeId id, bool encoded) {
+UpdateGroup::Entry& UpdateGroup::entry_of(AttributeId id, std::uint64_t salt) {
   if (cache_.empty()) cache_.resize(kCache);
-  return cache_[(id.value() + (encoded ? kCache / 2 : 0)) % kCache];
+  return cache_[(id.value() + salt * (kCache / 4 + 1)) % kCache];
 }
 
-UpdateGroup::Result UpdateGroup::remember(Entry& e, AttributeId id, const Origination& from, bool encoded,
-                                          Result result) {
-  pool_.hold(id);
+UpdateGroup::Result UpdateGroup::remember(Entry& e, Entry now) {
+  pool_.hold(now.attributes);
   pool_.release(e.attributes);
-  e = {id, from, encoded, std::move(result)};
+  e = std::move(now);
   return e.result;
 }
 

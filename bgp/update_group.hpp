@@ -40,12 +40,14 @@ class UpdateGroup {
   struct Entry {
     AttributeId attributes;  // held; none: empty
     Origination from;
+    std::uint64_t prefix_class = 0;
     bool encoded = false;  // the attributes are the exported ones
     Result result;
   };
 
-  Entry& entry_of(AttributeId id, bool encoded);
-  Result remember(Entry& e, AttributeId id, const Origination& from, bool encoded, Result result);
+  Result encoded(const PathAttributes& a);
+  Entry& entry_of(AttributeId id, std::uint64_t salt);
+  Result remember(Entry& e, Entry now);
   Result encode(const PathAttributes& a) const;
 
   GroupKey key_;

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include "bgp/configured_policy.hpp"
 #include "tests/support/bgp_view.hpp"
 
 using namespace cgw;
@@ -99,11 +100,11 @@ struct Bench {
 // Denies a prefix, and prefers what passes.
 struct Deny final : RoutePolicy {
   explicit Deny(const char* p, std::uint32_t pref = 100) : prefix(Prefix::parse(p).value()), local_pref(pref) {}
-  bool apply(const Nlri& n, const PolicyContext&, PathAttributes& a, LocalValues&) const override {
-    if (local_pref != 100) a.local_pref = local_pref;
-    return n.prefix != prefix;
+  bool apply(policy::Route& r, const PolicyContext&) const override {
+    if (local_pref != 100) r.attributes.local_pref = local_pref;
+    return r.prefix != prefix;
   }
-  bool looks_at_prefix() const override { return true; }
+  std::optional<std::uint64_t> class_of(const Prefix& p) const override { return p == prefix ? 1 : 0; }
   bool looks_at_neighbor() const override { return false; }
   Prefix prefix;
   std::uint32_t local_pref;
@@ -267,12 +268,12 @@ TEST_CASE("another import policy judges what is remembered, without asking the n
   Bench b;
   const auto a = b.add(Asn{1}), c = b.add(Asn{2});
   NeighborRoutes r = b.config[a];
-  r.import_policy = std::make_shared<Deny>(kNet);
+  r.import_policy.v4 = std::make_shared<Deny>(kNet);
   b.ribs.configure(a, r);
   b.announce(a, {kNet, kOther}, path({1}));
   CHECK(b.told(c, kNet) == nullptr);
   CHECK(b.told(c, kOther) != nullptr);
-  r.import_policy = std::make_shared<Deny>(kOther);
+  r.import_policy.v4 = std::make_shared<Deny>(kOther);
   b.ribs.configure(a, r);
   CHECK(b.told(c, kNet) != nullptr);
   CHECK(b.told(c, kOther) == nullptr);
@@ -285,12 +286,34 @@ TEST_CASE("another export policy tells anew; equal neighbors share one group") {
   b.settle();
   CHECK(b.ribs.groups() == 2);  // one a family
   NeighborRoutes r = b.config[c];
-  r.export_policy = std::make_shared<Deny>(kNet);
+  r.export_policy.v4 = std::make_shared<Deny>(kNet);
   b.ribs.configure(c, r);
   CHECK(b.told(c, kNet) == nullptr);
   CHECK(b.told(c, kOther) != nullptr);
   CHECK(b.told(d, kNet) != nullptr);
-  CHECK(b.ribs.groups() == 4);
+  CHECK(b.ribs.groups() == 3);  // IPv6 has no such policy
+}
+
+TEST_CASE(
+    "a configured route-map decides by prefix and may leave the next hop; our AS is put before its own prepending") {
+  auto set = std::make_shared<policy::PolicySet>();
+  policy::PrefixRule rule{.seq = 5, .action = policy::Action::Permit, .prefix = Prefix::parse(kNet).value()};
+  set->prefix_lists.emplace("NET", policy::PrefixList({rule}));
+  policy::RouteMapEntry entry{.sequence = 10, .action = policy::Action::Permit};
+  entry.matches = {policy::MatchPrefixList{Family::V4, "NET"}};
+  entry.sets = {policy::KeepNextHop{}, policy::PrependAsPath{{Asn{65000}}}, policy::SetMetric{{.value = 7}}};
+  set->route_maps["OUT"].entries = {entry};
+  Bench b;
+  NeighborRoutes r = b.routes(Asn{2}, 2);
+  r.export_policy.v4 = std::make_shared<ConfiguredPolicy>(
+      policy::NeighborPolicy(set, Family::V4, {.prefix_list = "", .filter_list = "", .route_map = "OUT"}));
+  const auto a = b.add(Asn{1}), c = b.add(Asn{2}, &r);
+  b.announce(a, {kNet, kOther}, path({1}));
+  REQUIRE(b.told(c, kNet) != nullptr);
+  CHECK(b.told(c, kNet)->as_path_text() == "65000 65000 1");
+  CHECK(b.told(c, kNet)->next_hop == address(77));
+  CHECK(b.told(c, kNet)->med == 7);
+  CHECK(b.told(c, kOther) == nullptr);
 }
 
 TEST_CASE("a session that goes takes its routes along; with graceful restart they wait for its return [RFC 4724]") {
@@ -376,7 +399,7 @@ TEST_CASE("our own routes go out with our next hop; default-originate whatever t
   Bench b;
   NeighborRoutes r = b.routes(Asn{2}, 2);
   r.default_originate.v4 = true;
-  r.export_policy = std::make_shared<Deny>("0.0.0.0/0");
+  r.export_policy.v4 = std::make_shared<Deny>("0.0.0.0/0");
   const auto e = b.add(Asn{1}), d = b.add(Asn{2}, &r), i = b.add(kUs);
   PathAttributes own;
   own.med = 30;
