@@ -54,7 +54,10 @@ void Ribs::up(NeighborId n, const UpdateContext& agreed, RouterId peer) {
   me.peer = peer;
   sources_[n.value()].path.router_id = peer.value();
   for (const Family f : kFamilies) {
-    if (!agreed.families[f]) continue;
+    if (!agreed.families[f]) {
+      sweep(Sweep::Kind::RemoveLeftover, n, f);  // RFC 4724 4.2: nothing will replace it
+      continue;
+    }
     Rib& rib = families_[f];
     me.out[f] = std::make_unique<Advertiser>(rib.table, pool_, sources_, provenance_, group(group_key(me, f)),
                                              advertiser_config(n, f));
@@ -65,8 +68,9 @@ void Ribs::down(NeighborId n, Leftover leftover) {
   Neighbor& me = neighbor(n);
   me.up = false;
   me.out = {};
-  // Eight epochs tell sessions apart: more must not be left behind than that.
-  if (++me.downs >= kEpochs - 2) finish_sweeps_of(n);
+  // What the sweep under way has not reached must not come to life again, and eight epochs tell sessions apart: no more
+  // must be left behind than that.
+  if (removing(n) || ++me.downs >= kEpochs - 2) finish_sweeps_of(n);
   Source& s = sources_[n.value()];
   s.epoch = static_cast<std::uint8_t>((s.epoch + 1) % kEpochs);
   s.leftover = leftover;

@@ -57,8 +57,9 @@ class Ribs {
   void originate(const Prefix& p, const PathAttributes& a, const LocalValues& local, TimePoint now);
   void withdraw(const Prefix& p);
 
-  // ---- work, a piece at a time; false: there is none left
-  bool work();
+  // ---- work, a piece at a time; it may leave output behind
+  bool has_work() const { return !sweeps_.empty(); }
+  void work();
   // What the neighbor is to be sent next; empty octets with more() when policy let nothing of this piece pass.
   Output output(NeighborId n, std::size_t room);
   bool has_output(NeighborId n) const;
@@ -92,7 +93,7 @@ class Ribs {
     UpdateContext agreed;
     RouterId peer;
     PerFamily<std::unique_ptr<Advertiser>> out;
-    std::uint8_t downs = 0;  // since all that was left behind had been swept
+    std::uint8_t downs = 0;  // since all that was left behind was last swept for sure
   };
   // A walk through a table.
   struct Sweep {
@@ -125,6 +126,7 @@ class Ribs {
   void sweep(Sweep::Kind kind, NeighborId n, Family f);
   void step_sweep(Sweep& s);
   void visit(const Sweep& s, Rib& rib, PrefixId id);
+  bool removing(NeighborId n) const;
   void finish_sweeps_of(NeighborId n);
 
   Router router_;

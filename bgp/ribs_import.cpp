@@ -76,10 +76,8 @@ void Ribs::sweep(Sweep::Kind kind, NeighborId n, Family f) {
   if (families_[f].table.prefixes().size() > 0) sweeps_.push_back(fresh);
 }
 
-bool Ribs::work() {
-  if (sweeps_.empty()) return false;
-  step_sweep(sweeps_.front());
-  return !sweeps_.empty();
+void Ribs::work() {
+  if (has_work()) step_sweep(sweeps_.front());
 }
 
 // The front one.
@@ -90,11 +88,10 @@ void Ribs::step_sweep(Sweep& s) {
     if (rib.table.prefixes().in_use(PrefixId{s.at})) visit(s, rib, PrefixId{s.at});
   }
   if (s.at < rib.table.prefixes().limit()) return;
-  const Sweep done = s;
+  const NeighborId n = s.neighbor;
+  const bool all = s.kind == Sweep::Kind::RemoveLeftover && sources_[n.value()].leftover == Leftover::Gone;
   sweeps_.pop_front();
-  const bool more = std::ranges::any_of(
-      sweeps_, [&](const Sweep& o) { return o.kind == Sweep::Kind::RemoveLeftover && o.neighbor == done.neighbor; });
-  if (done.kind == Sweep::Kind::RemoveLeftover && !more) neighbor(done.neighbor).downs = 0;
+  if (all && !removing(n)) neighbor(n).downs = 0;
 }
 
 void Ribs::visit(const Sweep& s, Rib& rib, PrefixId id) {
@@ -124,9 +121,14 @@ void Ribs::visit(const Sweep& s, Rib& rib, PrefixId id) {
   changed(rib, c);
 }
 
+bool Ribs::removing(NeighborId n) const {
+  return std::ranges::any_of(sweeps_,
+                             [&](const Sweep& s) { return s.kind == Sweep::Kind::RemoveLeftover && s.neighbor == n; });
+}
+
 void Ribs::finish_sweeps_of(NeighborId n) {
   sweep(Sweep::Kind::RemoveLeftover, n);
-  while (std::ranges::any_of(sweeps_, [&](const Sweep& s) { return s.neighbor == n; }))
+  while (removing(n))
     work();
   neighbor(n).downs = 0;
 }

@@ -85,8 +85,8 @@ struct Bench {
     ribs.receive(id, u, kStart);
   }
   void settle() {
-    while (ribs.work()) {
-    }
+    while (ribs.has_work())
+      ribs.work();
     for (auto& [id, view] : views)
       while (ribs.has_output(id))
         view.read(ribs.output(id, 65536));
