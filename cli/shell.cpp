@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <boost/json/object.hpp>
 
 #include "cli/client.hpp"
@@ -59,6 +60,7 @@ int Shell::run(std::string_view line) {
   }
   if (request == "rekey vpn")
     return order(fmt::format("rekey vpn {} tunnel {} {}", m->args[0], m->args[1], m->args[2]));
+  if (request == "test policy") return order(fmt::format("test policy route-map {}", fmt::join(m->args, " ")));
   if (request == "debug ike") return order(m->negated ? "no " + request : request);
   if (!request.starts_with("show")) return kOk;  // enable, disable, terminal length: nothing to do
   return show(request, !m->args.empty() && m->args.back() == "json");

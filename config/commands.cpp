@@ -54,6 +54,14 @@ constexpr Command kExec[] = {
          "it anew, beginning with who both sides are",
      .request = "rekey vpn"},
     {.mode = Mode::Exec,
+     .pattern = "test policy route-map WORD LINE...",
+     .help =
+         "Try something out\nWhat policy makes of a route\nOne route-map\nIts name\nPREFIX [as-path ASN...] [community "
+         "AA:NN...] [large-community AA:BB:CC...] [extcommunity {rt|soo} ASN:NN...] [metric N] [local-preference N] "
+         "[weight N] [tag N] [origin {igp|egp|incomplete}] [next-hop ADDRESS] [peer ADDRESS] [interface NAME] [tunnel "
+         "VPN N] [source-protocol NAME] [direction {in|out|local}]",
+     .request = "test policy"},
+    {.mode = Mode::Exec,
      .pattern = "import aws LINE...",
      .help = "Make a configuration from a file\nAWS's customer gateway configuration (XML)\nFILE [local-network "
              "A.B.C.D/M] [vpc-cidr A.B.C.D/M] [certificate FILE] [private-key FILE] [ca-certificate FILE] [--output "
@@ -244,8 +252,9 @@ const Tunnel& tunnel_at(const Config& c, const Cursor& at) {
 std::span<const Command> commands() {
   static const std::vector<Command> kAll = [] {
     std::vector<Command> all;
-    for (const auto rows : {exec_rows(), global_rows(), vpn_rows(), tunnel_rows(), ipsec_rows(), traffic_rows(),
-                            authentication_rows(), router_rows()})
+    for (const auto rows :
+         {exec_rows(), global_rows(), vpn_rows(), tunnel_rows(), ipsec_rows(), traffic_rows(), authentication_rows(),
+          router_rows(), prefix_list_rows(), policy_list_rows(), route_map_rows()})
       all.insert(all.end(), rows.begin(), rows.end());
     return all;
   }();

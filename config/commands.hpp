@@ -19,6 +19,7 @@ enum class Mode : std::uint8_t {
   VpnTunnel,  // host(config-vpn-tunnel)#
   Router,     // host(config-router)#
   RouterAf,   // host(config-router-af)#
+  RouteMap,   // host(config-route-map)#
 };
 std::string_view prompt_suffix(Mode m);  // "#", "(config)#", ...
 
@@ -27,6 +28,8 @@ struct Cursor {
   Mode mode = Mode::Config;
   std::string connection;  // in Vpn, VpnTunnel
   unsigned tunnel = 0;     // in VpnTunnel
+  std::string route_map;   // in RouteMap
+  std::uint32_t sequence = 0;
 };
 
 using Args = std::vector<std::string>;  // the typed words of the line, in order
@@ -38,7 +41,9 @@ struct Rendered {
 };
 
 // A pattern is words separated by blanks; a word in capitals or angle form is a typed argument:
-//   A.B.C.D  A.B.C.D|X:X::X:X  A.B.C.D/M  A.B.C.D/M|X:X::X:X/M  (1-4294967295)  WORD  LINE...  {choice|choice}  [optional]
+//   A.B.C.D  X:X::X:X  A.B.C.D|X:X::X:X  A.B.C.D/M  X:X::X:X/M  A.B.C.D/M|X:X::X:X/M  (1-4294967295)  <+/-metric>
+//   WORD  LINE...  {choice|choice}  [optional]
+// [several words] are there or not together; then the literal ones are arguments too.
 struct Command {
   Mode mode = Mode::Exec;
   std::string_view pattern;
@@ -60,6 +65,7 @@ struct Match {
   const Command* command = nullptr;
   Args args;
   bool negated = false;
+  std::size_t free_text = static_cast<std::size_t>(-1);  // where in args a LINE... begins
 };
 // FRR's words: "% Unknown command: show bogus", "% Command incomplete: show ip",
 // "% Ambiguous command: sh b"; column: where in the line (0-based) the trouble starts.

@@ -37,6 +37,8 @@ std::string render(const Config& c);
 struct Findings {
   Diagnostics errors, warnings;
 };
+// Of lists and maps that are named and do not exist: warnings, part of the above.
+Diagnostics missing_names(const Policy& policy, const Places& places);
 Findings validate(const Config& c, const Secrets* secrets, const Places& places = {});
 
 // The router's own number, the same in every session (RFC 4271 4.2): as configured, else the first IPv4 outside address

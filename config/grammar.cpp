@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <limits>
 #include <map>
 
 #include <fmt/format.h>
@@ -46,9 +47,14 @@ Token parse_token(std::string_view word) {
     t.high = number(bounds[1]);
   } else if (word == "A.B.C.D") {
     t.kind = Token::Kind::Address;
+  } else if (word == "X:X::X:X") {
+    t.kind = Token::Kind::Address6;
   } else if (word == "A.B.C.D|X:X::X:X") {
     t.kind = Token::Kind::AnyAddress;
-  } else if (word == "A.B.C.D/M" || word == "A.B.C.D/M|X:X::X:X/M") {
+  } else if (word == "<+/-metric>") {
+    t.kind = Token::Kind::Signed;
+    t.high = std::numeric_limits<std::uint32_t>::max();
+  } else if (word == "A.B.C.D/M" || word == "X:X::X:X/M" || word == "A.B.C.D/M|X:X::X:X/M") {
     t.kind = Token::Kind::PrefixText;
   } else if (word.ends_with("...")) {
     t.kind = Token::Kind::Line;
@@ -64,10 +70,28 @@ bool in_range(const Token& t, std::string_view typed) {
   return ec == std::errc{} && end == typed.data() + typed.size() && v >= t.low && v <= t.high;
 }
 
+// A row without groups is one pattern, one with n of them 2^n.
+void add_patterns(const Command& c, std::vector<Pattern>& out) {
+  const auto tokens = parse_pattern(c.pattern);
+  const auto helps = cut(c.help, '\n');
+  unsigned groups = 0;
+  for (const Token& t : tokens)
+    groups = std::max(groups, t.group);
+  for (unsigned chosen = 0; chosen < 1U << groups; ++chosen) {
+    Pattern p{&c, {}, {}};
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      if (tokens[i].group != 0 && (chosen >> (tokens[i].group - 1) & 1) == 0) continue;
+      p.tokens.push_back(tokens[i]);
+      if (i < helps.size()) p.helps.push_back(helps[i]);
+    }
+    out.push_back(std::move(p));
+  }
+}
+
 std::vector<Pattern> make_patterns(Mode mode) {
   std::vector<Pattern> out;
   for (const Command& c : commands()) {
-    if (c.mode == mode) out.push_back({&c, parse_pattern(c.pattern), cut(c.help, '\n')});
+    if (c.mode == mode) add_patterns(c, out);
   }
   return out;
 }
@@ -125,14 +149,34 @@ bool means_no(const std::vector<Word>& words) {
 
 std::vector<Token> parse_pattern(std::string_view pattern) {
   std::vector<Token> out;
-  for (const Word& w : split(pattern))
-    out.push_back(parse_token(w.text));
+  unsigned groups = 0;
+  bool within = false;
+  for (const Word& w : split(pattern)) {
+    std::string_view text = w.text;
+    const bool opens = text.starts_with('[') && !text.ends_with(']'), closes = within && text.ends_with(']');
+    if (opens) {
+      ++groups;
+      within = true;
+    }
+    text = text.substr(opens ? 1 : 0, text.size() - (opens || closes ? 1 : 0));
+    out.push_back(parse_token(text));
+    if (within) out.back().group = groups;
+    if (closes) within = false;
+  }
   return out;
 }
 
 std::size_t Pattern::required(bool negated) const {
   if (!negated) return static_cast<std::size_t>(std::ranges::count(tokens, false, &Token::optional));
-  return static_cast<std::size_t>(std::ranges::count(tokens, Token::Kind::Word, &Token::kind)) + command->key_values;
+  std::size_t least = 0, values = 0;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    const Token& t = tokens[i];
+    const bool word = t.kind == Token::Kind::Word;
+    const bool key = !word && t.group == 0 && values++ < command->key_values;
+    if (t.optional || (!word && !key && t.group == 0)) break;
+    least = i + 1;
+  }
+  return least;
 }
 
 Fit fits(const Token& t, std::string_view typed) {
@@ -147,6 +191,14 @@ Fit fits(const Token& t, std::string_view typed) {
       return std::ranges::count_if(t.choices, begins) == 1 ? Fit::Abbreviation : Fit::No;
     }
     case Token::Kind::Range: return in_range(t, typed) ? Fit::Value : Fit::No;
+    case Token::Kind::Signed: {
+      const bool sign = typed.starts_with('+') || typed.starts_with('-');
+      return sign && in_range(t, typed.substr(1)) ? Fit::Value : Fit::No;
+    }
+    case Token::Kind::Address6: {
+      const auto a = IpAddress::parse(typed);
+      return a && !a->is_v4() ? Fit::Value : Fit::No;
+    }
     case Token::Kind::Address: {
       const auto a = IpAddress::parse(typed);
       return a && a->is_v4() ? Fit::Value : Fit::No;
@@ -175,7 +227,8 @@ std::vector<Word> split(std::string_view line) {
 const std::vector<Pattern>& patterns(Mode mode) {
   static const std::map<Mode, std::vector<Pattern>> kAll = [] {
     std::map<Mode, std::vector<Pattern>> all;
-    for (const Mode m : {Mode::Exec, Mode::Config, Mode::Vpn, Mode::VpnTunnel, Mode::Router, Mode::RouterAf})
+    for (const Mode m :
+         {Mode::Exec, Mode::Config, Mode::Vpn, Mode::VpnTunnel, Mode::Router, Mode::RouterAf, Mode::RouteMap})
       all[m] = make_patterns(m);
     return all;
   }();
@@ -210,9 +263,10 @@ Result<Match, NoMatch> match(Mode mode, std::string_view line) {
   for (std::size_t i = 0; i < words.size(); ++i) {
     const Token& t = *token_at(p, i);
     if (t.kind == Token::Kind::Word) {
-      if (t.optional) m.args.emplace_back(t.text);
+      if (t.optional || t.group != 0) m.args.emplace_back(t.text);
       continue;
     }
+    if (t.kind == Token::Kind::Line) m.free_text = std::min(m.free_text, m.args.size());
     std::string value(words[i].text);
     if (t.kind == Token::Kind::Choice) {
       for (const auto& c : t.choices) {
@@ -263,6 +317,7 @@ std::string_view prompt_suffix(Mode m) {
     case Mode::VpnTunnel: return "(config-vpn-tunnel)#";
     case Mode::Router: return "(config-router)#";
     case Mode::RouterAf: return "(config-router-af)#";
+    case Mode::RouteMap: return "(config-route-map)#";
   }
   return "#";
 }

@@ -8,6 +8,7 @@
 #include "base/ip.hpp"
 #include "base/secret.hpp"
 #include "base/time.hpp"
+#include "config/policy.hpp"
 
 // What a configuration says, typed. Crypto suites stay in their text form here (validated by the
 // grammar): config/ knows nothing of ipsec/.
@@ -103,6 +104,7 @@ struct Config {
   std::vector<Connection> connections;  // in the order of the file
   std::optional<Bgp> bgp;
   std::vector<StaticRoute> static_routes;
+  Policy policy;
   bool operator==(const Config&) const = default;
 };
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "config/config.hpp"
 #include "config/grammar.hpp"
@@ -13,6 +14,7 @@ Mode outer(Mode m) {
     case Mode::Exec: return Mode::Exec;
     case Mode::Config:
     case Mode::Vpn:
+    case Mode::RouteMap:
     case Mode::Router: return Mode::Config;
     case Mode::VpnTunnel: return Mode::Vpn;
     case Mode::RouterAf: return Mode::Router;
@@ -29,6 +31,7 @@ std::string subject(const Match& m) {
   std::string out;
   std::size_t taken = 0;
   for (const Token& t : parse_pattern(m.command->pattern)) {
+    if (t.group != 0) continue;
     const bool key = t.kind != Token::Kind::Word && taken < m.command->key_values && taken < m.args.size();
     if (t.kind != Token::Kind::Word && !key) break;
     out += (out.empty() ? "" : " ") + (key ? m.args[taken++] : t.text);
@@ -45,6 +48,7 @@ std::string place_of(const Cursor& at, const Match& m) {
       return fmt::format("vpn connection {} / tunnel {} / {}", at.connection, at.tunnel, subject(m));
     case Mode::Router:
     case Mode::RouterAf: return "router bgp / " + subject(m);
+    case Mode::RouteMap: return fmt::format("route-map {} {} / {}", at.route_map, at.sequence, subject(m));
   }
   return {};
 }
@@ -75,7 +79,7 @@ class Parser {
     if (!found) return wrong(number, found.error().column, found.error().text);
     Cursor at = found->cursor;
     const auto& m = found->match;
-    if (places_ != nullptr) (*places_)[place_of(at, m)] = number;
+    if (places_ != nullptr) note_place(place_of(at, m), m, number);
     // Options come after the words: a value is named by its column as well as the words allow.
     if (auto done = m.command->apply(config_, at, m.args, m.negated); !done)
       return wrong(number, words[0].column, done.error());
@@ -90,6 +94,14 @@ class Parser {
   }
 
  private:
+  // A free text is a place of its own: a list has many.
+  void note_place(const std::string& place, const Match& m, unsigned number) {
+    (*places_)[place] = number;
+    if (m.free_text >= m.args.size()) return;
+    const auto text = m.args.begin() + static_cast<std::ptrdiff_t>(m.free_text);
+    (*places_)[fmt::format("{} / {}", place, fmt::join(text, m.args.end(), " "))] = number;
+  }
+
   struct Found {
     Match match;
     Cursor cursor;
@@ -147,8 +159,10 @@ class Parser {
 
 void render_block(const Config& c, const Cursor& at, unsigned depth, std::string& out) {
   const std::string indent(depth, ' ');
+  const Command* last = nullptr;  // a row with groups has several patterns
   for (const auto& p : patterns(at.mode)) {
-    if (p.command->render == nullptr) continue;
+    if (p.command->render == nullptr || p.command == last) continue;
+    last = p.command;
     for (const auto& r : p.command->render(c, at)) {
       out += indent + r.line + '\n';
       if (!r.block) continue;

@@ -24,6 +24,8 @@ class Validator {
     if (config_.connections.empty()) warn("", "no vpn connection is configured: there is nothing to do");
     bgp();
     routes();
+    for (auto& d : missing_names(config_.policy, places_))
+      out_.warnings.push_back(std::move(d));
     return std::move(out_);
   }
 

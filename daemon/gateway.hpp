@@ -39,6 +39,7 @@ class Gateway {
 
   // Read-only, for the state tree.
   const config::Config& config() const { return loaded_.config; }
+  const bgp::policy::PolicySet& policy() const { return *loaded_.policy; }
   const std::vector<std::shared_ptr<Tunnel>>& tunnels() const { return tunnels_; }
   const rib::Rib& rib() const { return rib_; }
   const kernel::Fib& fib() const { return fib_; }

@@ -6,6 +6,7 @@
 
 #include "daemon/credentials.hpp"
 #include "daemon/files.hpp"
+#include "daemon/policy.hpp"
 #include "ipsec/algorithms.hpp"
 
 namespace cgw {
@@ -55,6 +56,14 @@ Result<Loaded, Diagnostics> load(const std::string& config_file) {
   CGW_TRY(const std::string text, read_file(config_file, Access::Anyone));
   config::Places places;
   CGW_TRY(out.config, config::parse(text, config_file, kSuites, &places));
+
+  auto policy = compile_policy(out.config.policy, places);
+  if (!policy) {
+    for (auto& d : policy.error())
+      d.file = config_file;
+    return fail(std::move(policy).error());
+  }
+  out.policy = std::make_shared<const bgp::policy::PolicySet>(std::move(*policy));
 
   const auto secrets_file = (std::filesystem::path(config_file).parent_path() / "secrets").string();
   if (needs_secrets(out.config)) {

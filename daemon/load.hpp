@@ -1,6 +1,8 @@
 #pragma once
+#include <memory>
 #include <string>
 
+#include "bgp/policy/policy_set.hpp"
 #include "config/config.hpp"
 #include "daemon/credentials.hpp"
 
@@ -10,6 +12,7 @@ struct Loaded {
   config::Config config;
   config::Secrets secrets;
   CredentialsByTunnel credentials;
+  std::shared_ptr<const bgp::policy::PolicySet> policy;
   config::Diagnostics warnings;
 };
 

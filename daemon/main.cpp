@@ -18,6 +18,7 @@
 #include "daemon/load.hpp"
 #include "daemon/log.hpp"
 #include "daemon/options.hpp"
+#include "daemon/policy_test.hpp"
 #include "daemon/state_tree.hpp"
 #include "daemon/version.hpp"
 #include "kernel/fib.hpp"
@@ -54,6 +55,7 @@ Result<boost::json::value, std::string> rekey(Gateway& gateway, std::string_view
 // What changes something; everything else shows.
 Result<boost::json::value, std::string> obey(Gateway& gateway, std::string_view request) {
   if (request.starts_with("rekey ")) return rekey(gateway, request);
+  if (request.starts_with("test policy ")) return test_policy(gateway.policy(), request);
   const bool on = request == "debug ike";
   if (!on && request != "no debug ike") return show(gateway, request);
   gateway.debug_ike(on);

@@ -30,6 +30,7 @@ std::string around(Mode mode) {
     case Mode::VpnTunnel: return "vpn connection v\n tunnel 1\n";
     case Mode::Router: return "router bgp 65000\n";
     case Mode::RouterAf: return "router bgp 65000\n address-family ipv4 unicast\n";
+    case Mode::RouteMap: return "route-map M permit 10\n";
   }
   return "";
 }

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -13,15 +14,30 @@ namespace {
 
 using namespace cgw::config;
 
-const std::vector<Mode> kModes{Mode::Exec, Mode::Config, Mode::Vpn, Mode::VpnTunnel, Mode::Router, Mode::RouterAf};
+const std::vector<Mode> kModes{Mode::Exec,   Mode::Config,   Mode::Vpn,     Mode::VpnTunnel,
+                               Mode::Router, Mode::RouterAf, Mode::RouteMap};
 
 std::vector<std::string> examples(const Token& t) {
+  // Bounds of the prefixes below, whose order matters; communities and AS numbers.
+  static const std::map<std::string, std::vector<std::string>> kOf{{"(0-32)", {"24"}},
+                                                                   {"(0-128)", {"64"}},
+                                                                   {"(1-65535)", {"20", "60"}},
+                                                                   {"REGEX...", {"^65001_"}},
+                                                                   {"AA:NN...", {"65000:1 no-export"}},
+                                                                   {"ASN...", {"65001 65002"}},
+                                                                   {"AA:BB:CC...", {"65000:1:2"}},
+                                                                   {"RT-ASN:NN...", {"rt 65000:1"}},
+                                                                   {"ASN:NN...", {"65000:1"}},
+                                                                   {"X:X::X:X/M", {"2001:db8::/32"}}};
+  if (const auto it = kOf.find(t.text); it != kOf.end()) return it->second;
   switch (t.kind) {
     case Token::Kind::Word: return {t.text};
     case Token::Kind::Choice: return t.choices;
     case Token::Kind::Range: return {std::to_string(t.low), std::to_string(t.high)};
     case Token::Kind::Address: return {"192.0.2.1"};
     case Token::Kind::AnyAddress: return {"192.0.2.1", "2001:db8::1"};
+    case Token::Kind::Address6: return {"2001:db8::1"};
+    case Token::Kind::Signed: return {"+5", "-5"};
     case Token::Kind::PrefixText: return {"10.9.0.0/16"};
     case Token::Kind::Name: return {"w1"};
     case Token::Kind::Line: return {"a1 b2"};
@@ -59,14 +75,8 @@ std::vector<std::string> lines(const Pattern& p) {
 
 std::string no_form(const Pattern& p) {
   std::string line = "no";
-  std::size_t keys = p.command->key_values;
-  for (const Token& t : p.tokens) {
-    if (t.kind == Token::Kind::Word) line += " " + t.text;
-    if (t.kind != Token::Kind::Word && keys > 0) {
-      line += " " + examples(t).front();
-      --keys;
-    }
-  }
+  for (std::size_t i = 0; i < p.required(true); ++i)
+    line += " " + examples(p.tokens[i]).front();
   return line;
 }
 
@@ -83,6 +93,7 @@ std::string around(const Pattern& p) {
     case Mode::VpnTunnel: return "vpn connection v\n tunnel 1\n";
     case Mode::Router: return "router bgp 65000\n" + with_neighbor;
     case Mode::RouterAf: return "router bgp 65000\n" + with_neighbor + " address-family ipv4 unicast\n";
+    case Mode::RouteMap: return "route-map M permit 10\n";
   }
   return "";
 }
