@@ -3,9 +3,16 @@
 #include <vector>
 
 #include "bgp/session.hpp"
-#include "bgp/update.hpp"
 
 namespace cgw::bgp {
+
+// What we announce: our networks. AS_PATH (our AS) and NEXT_HOP (local_address) are put by the session.
+struct Advertisement {
+  Prefix prefix;
+  std::optional<std::uint32_t> med;
+  std::vector<std::uint32_t> communities;
+  bool operator==(const Advertisement&) const = default;
+};
 
 // What the neighbor has been told, and the messages that bring it to what it should know.
 class AdjRibOut {

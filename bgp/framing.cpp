@@ -13,10 +13,10 @@ std::vector<std::uint8_t> two_octets(std::size_t v) {
   return {static_cast<std::uint8_t>(v >> 8), static_cast<std::uint8_t>(v)};
 }
 
-// RFC 4271 6.1: the least length of each type.
+// RFC 4271 6.1: the least length of each type; RFC 8654 4: an OPEN is never extended.
 bool length_fits(MessageType type, std::size_t length) {
   switch (type) {
-    case MessageType::Open: return length >= 29;
+    case MessageType::Open: return length >= 29 && length <= kMaxMessage;
     case MessageType::Update: return length >= 23;
     case MessageType::Notification: return length >= 21;
     case MessageType::Keepalive: return length == kHeaderOctets;
@@ -40,7 +40,7 @@ Result<std::optional<Frame>, Notification> Framer::next() {
   const std::uint8_t type = r.u8();
   if (!r.ok()) return std::optional<Frame>{};
   if (std::ranges::any_of(marker, [](auto b) { return b != 0xff; })) return header_error(1);
-  if (length < kHeaderOctets || length > kMaxMessage) return header_error(2, two_octets(length));
+  if (length < kHeaderOctets || length > max_message_) return header_error(2, two_octets(length));
   if (type < 1 || type > 5) return header_error(3, {type});
   if (!length_fits(MessageType{type}, length)) return header_error(2, two_octets(length));
   const Bytes body = r.bytes(length - kHeaderOctets);
@@ -60,8 +60,18 @@ std::vector<std::uint8_t> frame(MessageType type, Bytes body) {
 
 std::vector<std::uint8_t> encode(const Notification& n) {
   std::vector<std::uint8_t> body{n.code, n.subcode};
-  body.insert(body.end(), n.data.begin(), n.data.end());
+  const auto most = std::min(n.data.size(), kMaxMessage - kHeaderOctets - body.size());
+  body.insert(body.end(), n.data.begin(), n.data.begin() + static_cast<std::ptrdiff_t>(most));
   return frame(MessageType::Notification, body);
+}
+
+std::vector<std::uint8_t> encode_route_refresh(Family family, RefreshKind kind) {
+  std::vector<std::uint8_t> body;
+  Writer w(body);
+  w.u16(afi_of(family));
+  w.u8(static_cast<std::uint8_t>(kind));
+  w.u8(kSafiUnicast);
+  return frame(MessageType::RouteRefresh, body);
 }
 
 Result<Notification, Notification> parse_notification(Bytes body) {

@@ -102,6 +102,11 @@ std::string Notification::to_string() const {
   if (shutdown && !data.empty() && data[0] == data.size() - 1 && data[0] > 0) {
     out += fmt::format(" \"{}\"", printable({reinterpret_cast<const char*>(data.data()) + 1, data[0]}));
   }
+  // RFC 8538 3.1: a Hard Reset holds the NOTIFICATION that was meant. One deep: a Hard Reset in it is none.
+  if (code == 6 && subcode == 9 && data.size() >= 2 && (data[0] != 6 || data[1] != 9)) {
+    const Notification inner{.code = data[0], .subcode = data[1], .data = {data.begin() + 2, data.end()}};
+    out += fmt::format(" ({})", inner.to_string());
+  }
   return out;
 }
 

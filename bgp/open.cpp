@@ -11,7 +11,6 @@ constexpr std::uint8_t kVersion = 4;
 constexpr std::uint16_t kAsTrans = 23456;  // RFC 6793 9
 constexpr std::uint8_t kParamCapabilities = 2;
 constexpr std::uint8_t kExtendedLength = 255;  // RFC 9072
-constexpr std::uint8_t kCapMultiprotocol = 1, kCapRouteRefresh = 2, kCapFourOctetAs = 65;
 
 std::unexpected<OpenRefusal> open_error(std::uint8_t subcode, std::string why, std::vector<std::uint8_t> data = {}) {
   return fail(OpenRefusal{{.code = 2, .subcode = subcode, .data = std::move(data)}, std::move(why)});
@@ -27,26 +26,6 @@ struct Parameters {
   Asn four_octet_as;
 };
 
-bool read_capability(std::uint8_t code, Reader value, Parameters& p) {
-  switch (code) {
-    case kCapMultiprotocol: {
-      const auto afi = value.u16();
-      value.u8();
-      const auto safi = value.u8();
-      if (!value.done()) return false;
-      p.capabilities.any_multiprotocol = true;
-      p.capabilities.ipv4_unicast = p.capabilities.ipv4_unicast || (afi == 1 && safi == 1);
-      return true;
-    }
-    case kCapRouteRefresh: p.capabilities.route_refresh = true; return value.done();
-    case kCapFourOctetAs:
-      p.capabilities.four_octet_as = true;
-      p.four_octet_as = Asn{value.u32()};
-      return value.done();
-    default: return true;
-  }
-}
-
 Result<Parameters, OpenRefusal> parse_parameters(Reader params, bool extended) {
   Parameters p;
   while (params.more()) {
@@ -57,9 +36,10 @@ Result<Parameters, OpenRefusal> parse_parameters(Reader params, bool extended) {
       return open_error(4, fmt::format("its OPEN holds optional parameter {}, which nobody knows", type));
     while (value.more()) {
       const auto code = value.u8();
-      const Reader capability = value.sub(value.u8());
-      if (!capability.ok() || !read_capability(code, capability, p))
-        return malformed("a capability of the wrong length");
+      const Bytes capability = value.bytes(value.u8());
+      if (!value.ok()) break;
+      if (!read_capability(code, capability, p.capabilities, p.four_octet_as))
+        return malformed(fmt::format("capability {} has a wrong length", code));
     }
     if (!value.ok()) return malformed("a capability that runs over its parameter");
   }
@@ -103,23 +83,31 @@ Result<Open, OpenRefusal> parse_open(Bytes body) {
   return Open{.asn = peer, .hold_time = Seconds{hold}, .router_id = RouterId{id}, .capabilities = p.capabilities};
 }
 
-std::vector<std::uint8_t> encode_open(Asn asn, Seconds hold_time, RouterId id) {
+//   | 255 (1) | 255 (1) | Length (2) | Type (1) | Length (2) | Capabilities |   if the other form has no room: RFC 9072
+//   2
+std::vector<std::uint8_t> encode_open(const Open& open) {
   std::vector<std::uint8_t> body;
   Writer w(body);
   w.u8(kVersion);
-  w.u16(asn.value() > 0xffff ? kAsTrans : static_cast<std::uint16_t>(asn.value()));
-  w.u16(static_cast<std::uint16_t>(hold_time.count()));
-  w.u32(id.value());
-  {
-    const auto params = w.len8();
+  w.u16(open.asn.value() > 0xffff ? kAsTrans : static_cast<std::uint16_t>(open.asn.value()));
+  w.u16(static_cast<std::uint16_t>(open.hold_time.count()));
+  w.u32(open.router_id.value());
+  const auto capabilities = write_capabilities(open.capabilities, open.asn);
+  constexpr std::size_t kParameterHeader = 2, kExtendedParameterHeader = 3;
+  if (capabilities.empty()) {
+    w.u8(0);
+  } else if (capabilities.size() + kParameterHeader <= 255) {
+    w.u8(static_cast<std::uint8_t>(capabilities.size() + kParameterHeader));
     w.u8(kParamCapabilities);
-    const auto capabilities = w.len8();
-    w.bytes(std::vector<std::uint8_t>{kCapMultiprotocol, 4, 0, 1, 0, 1});
-    w.bytes(std::vector<std::uint8_t>{kCapRouteRefresh, 0});
-    w.u8(kCapFourOctetAs);
-    const auto four_octet = w.len8();
-    w.u32(asn.value());
+    w.u8(static_cast<std::uint8_t>(capabilities.size()));
+  } else {
+    w.u8(kExtendedLength);
+    w.u8(kExtendedLength);
+    w.u16(static_cast<std::uint16_t>(capabilities.size() + kExtendedParameterHeader));
+    w.u8(kParamCapabilities);
+    w.u16(static_cast<std::uint16_t>(capabilities.size()));
   }
+  w.bytes(capabilities);
   return frame(MessageType::Open, body);
 }
 

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "bgp/attribute_pool.hpp"
+#include "bgp/capabilities.hpp"
 #include "bgp/decision.hpp"
 #include "bgp/policy/apply.hpp"
 #include "bgp/types.hpp"
@@ -10,9 +11,6 @@
 // What the RFCs ask of a route on its way through a speaker, before and after any policy: the rules of eBGP, iBGP,
 // route reflection, the well-known communities and roles.
 namespace cgw::bgp {
-
-// RFC 9234 3.1: what we are towards the neighbor.
-enum class Role : std::uint8_t { Provider, RouteServer, RouteServerClient, Customer, Peer };
 
 // This router, as all its sessions know it.
 struct Router {

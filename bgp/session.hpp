@@ -1,6 +1,5 @@
 #pragma once
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,14 +8,19 @@
 
 #include "base/note.hpp"
 #include "base/random.hpp"
-#include "bgp/types.hpp"
+#include "bgp/framing.hpp"
+#include "bgp/negotiated.hpp"
 
-// A BGP-4 session with one neighbour (RFC 4271): FSM with both connections of a collision,
-// Adj-RIB-In and Adj-RIB-Out. Pure: the shell owns the sockets, which it knows by ConnectionId.
+// A BGP-4 session with one neighbor (RFC 4271): the FSM, with both connections of a collision, and the codec. It keeps
+// no routes. Pure: the shell owns the sockets, which it knows by ConnectionId.
 namespace cgw::bgp {
 
 enum class State : std::uint8_t { Idle, Connect, Active, OpenSent, OpenConfirm, Established };
 std::string_view to_string(State s);
+
+Capabilities default_capabilities();
+// RFC 9687 6.
+Seconds default_send_hold_time(Seconds hold_time);
 
 struct SessionConfig {
   Asn local_as, remote_as;
@@ -27,22 +31,21 @@ struct SessionConfig {
   Seconds connect_retry{5};    // with 0.75..1.0 jitter
   bool passive = false;
   // Prefixes we may announce at most (AWS: 100 to a VGW, 1000 to a TGW); the rest is held back, with a
-  // Warning note, before the peer resets the session.
+  // Warning note, before the peer resets the session. This limit and the next are those of whoever keeps the routes.
   std::uint32_t maximum_prefix_out = 100;
   // Prefixes accepted at most; past it the session is ceased (6/1) and restarted after a minute.
   std::uint32_t maximum_prefix_in = 1'000'000;
+  Capabilities capabilities = default_capabilities();  // what we offer
+  bool strict_role = false;                            // RFC 9234 4.2: a neighbor without a role is refused
+  bool enforce_first_as = true;
+  bool accept_as_sets = false;
+  Seconds delay_open{0};  // RFC 4271 8.1.1; 0: our OPEN goes at once
+  // RFC 9687; 0: off. Only for a shell that tells Written.
+  Seconds send_hold_time{0};
 };
 
 // Which TCP connection: the one we dial or the one we accepted. At most one of each lives.
 enum class ConnectionId : std::uint8_t { Outgoing, Incoming };
-
-// What we announce: our networks. AS_PATH (our AS) and NEXT_HOP (local_address) are put by the session.
-struct Advertisement {
-  Prefix prefix;
-  std::optional<std::uint32_t> med;
-  std::vector<std::uint32_t> communities;
-  bool operator==(const Advertisement&) const = default;
-};
 
 // ---- events; in brackets RFC 4271 8.1's names
 struct Start {};  // [AutomaticStart]: the tunnel carries traffic
@@ -50,6 +53,14 @@ struct Start {};  // [AutomaticStart]: the tunnel carries traffic
 struct Stop {
   std::uint8_t cease_subcode = 2;
   std::string why;
+  std::string communication{};  // RFC 9003: for the neighbor's operator, with subcodes 2 and 4
+};
+// Ends what is up with this NOTIFICATION and comes back by itself, not before `pause` is over: a limit was passed, an
+// operator cleared the session.
+struct Reset {
+  Notification notification;
+  std::string why;
+  std::optional<Duration> pause{};
 };
 struct Connected {  // [Tcp_CR_Acked | TcpConnectionConfirmed]
   ConnectionId connection;
@@ -62,12 +73,22 @@ struct Received {
   ConnectionId connection;
   std::vector<std::uint8_t> bytes;  // as read from the stream, any cut
 };
-// The complete set of what is to be announced; the session sends the difference.
-struct Announce {
-  std::vector<Advertisement> routes;
+// TCP has taken octets of this connection; all: none is waiting.
+struct Written {
+  ConnectionId connection;
+  bool all = true;
+};
+// Whole messages for the neighbor, by bgp/update's encoder in the context of the session. Nothing when it is not up.
+struct SendUpdates {
+  Messages messages;
+};
+// All routes of the family are wanted again (RFC 2918).
+struct RequestRefresh {
+  Family family = Family::V4;
 };
 struct Tick {};
-using Event = std::variant<Start, Stop, Connected, Disconnected, Received, Announce, Tick>;
+using Event =
+    std::variant<Start, Stop, Reset, Connected, Disconnected, Received, Written, SendUpdates, RequestRefresh, Tick>;
 
 // ---- actions, in this order
 struct Dial {};  // open the outgoing connection; an earlier attempt is abandoned
@@ -78,26 +99,44 @@ struct SendBytes {
   ConnectionId connection;
   std::vector<std::uint8_t> bytes;
 };
-// From the Adj-RIB-In, after import checks: attributes null means withdrawn.
-struct RouteChange {
-  Prefix prefix;
-  AttributesPtr attributes;
+struct SessionUp {
+  Negotiated negotiated;
 };
-struct RouteChanges {
-  std::vector<RouteChange> changes;
-};
-struct EndOfRib {};
-struct SessionUp {};
-// All routes of the neighbour are gone from the Adj-RIB-In; no RouteChange is sent for each.
+// All routes of the neighbor go, unless `graceful`: then those of the families that the negotiation retains may stay,
+// stale, for the neighbor's restart time (RFC 4724 4.2, 8538 4).
 struct SessionDown {
+  std::string why;
+  bool graceful = false;
+};
+struct RoutesReceived {
+  Update update;  // well-formed; whether it may be used is for policy and bgp/eligibility
+};
+struct EndOfRib {
+  Family family = Family::V4;
+};
+// Request: send all again, between Begin and End where enhanced refresh is negotiated. Begin: mark all as stale; End:
+// what is still so goes (RFC 7313 4).
+struct RefreshRequested {
+  Family family = Family::V4;
+  RefreshKind kind = RefreshKind::Request;
+};
+// RFC 4760 7: the routes of this family go, and none comes before the session ends.
+struct FamilyDisabled {
+  Family family = Family::V4;
   std::string why;
 };
 struct Moved {
   State from, to;
   std::string why;
 };
-using Action = std::variant<Dial, Close, SendBytes, RouteChanges, EndOfRib, SessionUp, SessionDown, Moved, Note>;
+using Action = std::variant<Dial, Close, SendBytes, SessionUp, SessionDown, RoutesReceived, EndOfRib, RefreshRequested,
+                            FamilyDisabled, Moved, Note>;
 using Actions = std::vector<Action>;
+
+struct MessageCounts {
+  std::uint64_t open = 0, update = 0, notification = 0, keepalive = 0, route_refresh = 0;
+  std::uint64_t total() const { return open + update + notification + keepalive + route_refresh; }
+};
 
 // What `show bgp summary` and `show bgp neighbors` tell.
 struct SessionStatus {
@@ -106,10 +145,15 @@ struct SessionStatus {
   Seconds hold_time{}, keepalive_time{};  // negotiated
   RouterId peer_router_id;
   std::uint64_t messages_received = 0, messages_sent = 0;
-  std::uint32_t prefixes_received = 0, prefixes_sent = 0, prefixes_held_back = 0;
+  std::uint32_t prefixes_received = 0, prefixes_sent = 0, prefixes_held_back = 0;  // by whoever keeps the routes
   std::uint32_t established_count = 0, dropped_count = 0;
   std::string last_reset;  // words; empty if there was none
   std::uint64_t malformed_updates = 0;
+  MessageCounts received, sent;
+  std::optional<Negotiated> negotiated;  // of the session that stands
+  std::optional<Notification> last_notification_received, last_notification_sent;
+  std::optional<Finding> last_finding;  // of the last malformed UPDATE
+  PerFamily<bool> disabled;             // families that an error cost until the session ends
 };
 
 class Session {
@@ -123,8 +167,8 @@ class Session {
   Actions step(TimePoint now, const Event& event);
   std::optional<TimePoint> next_deadline() const;
   const SessionStatus& status() const;
-  const std::map<Prefix, AttributesPtr>& adj_rib_in() const;
-  std::vector<Advertisement> adj_rib_out() const;  // what the neighbour has been told
+  // How to write UPDATEs for the neighbor; of use while the session is up.
+  const UpdateContext& context() const;
 
  private:
   struct Impl;

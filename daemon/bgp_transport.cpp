@@ -81,22 +81,22 @@ void BgpTransport::interface_gone() {
 }
 
 // Run-to-completion: an action may raise an event, but never inside the step that caused it.
-void BgpTransport::dispatch(bgp::Event event) {
+void BgpTransport::dispatch(bgp::RibsEvent event) {
   inbox_.push_back(std::move(event));
   if (dispatching_ || shut_) return;
   dispatching_ = true;
   while (!inbox_.empty() && !shut_) {
-    const bgp::Event next = std::move(inbox_.front());
+    const bgp::RibsEvent next = std::move(inbox_.front());
     inbox_.pop_front();
     const auto actions = session_.step(std::chrono::steady_clock::now(), next);
-    for (const bgp::Action& a : actions)
+    for (const bgp::RibsAction& a : actions)
       execute(a);
   }
   dispatching_ = false;
   arm();
 }
 
-void BgpTransport::execute(const bgp::Action& action) {
+void BgpTransport::execute(const bgp::RibsAction& action) {
   const auto obey = Overload{
       [&](const bgp::Dial&) { dial(); },
       [&](const bgp::Close& c) { close(c.connection); },
@@ -226,6 +226,8 @@ asio::awaitable<void> BgpTransport::write_all([[maybe_unused]] Self self, bgp::C
     const auto batch = std::exchange(l.outbox, {});
     auto [ec, n] = co_await asio::async_write(l.socket, asio::buffer(batch), kNoThrow);
     if (ec) break;  // the reader sees the same failure and reports it
+    if (generation != l.generation) co_return;
+    dispatch(bgp::Written{id, l.outbox.empty()});
   }
   if (generation == l.generation) l.writing = false;
 }

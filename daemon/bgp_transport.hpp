@@ -12,17 +12,17 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include "bgp/session.hpp"
+#include "bgp/session_ribs.hpp"
 
 namespace cgw {
 
-// TCP around one bgp::Session: turns sockets and time into its events and its actions into socket calls.
+// TCP around one bgp::SessionRibs: turns sockets and time into its events and its actions into socket calls.
 // Decides nothing. Bound to the tunnel's interface and inside address, so that the session never leaves
 // through anything else.
 class BgpTransport : public std::enable_shared_from_this<BgpTransport> {
  public:
   // Actions that are not about sockets.
-  using Observer = std::function<void(const bgp::Action&)>;
+  using Observer = std::function<void(const bgp::RibsAction&)>;
 
   BgpTransport(boost::asio::any_io_executor executor, bgp::SessionConfig config, std::string interface, Random& jitter,
                Observer observe);
@@ -31,8 +31,8 @@ class BgpTransport : public std::enable_shared_from_this<BgpTransport> {
   Result<void, std::string> listen();
   // The interface was deleted. Its sockets stay bound to what is no more, also when one of its name is made again.
   void interface_gone();
-  void dispatch(bgp::Event event);
-  const bgp::Session& session() const { return session_; }
+  void dispatch(bgp::RibsEvent event);
+  const bgp::SessionRibs& session() const { return session_; }
   const bgp::SessionConfig& config() const { return config_; }
   // Sockets closed, coroutines end; nothing is observed any more.
   void shut();
@@ -49,7 +49,7 @@ class BgpTransport : public std::enable_shared_from_this<BgpTransport> {
   };
 
   Line& line(bgp::ConnectionId id) { return lines_[static_cast<std::size_t>(id)]; }
-  void execute(const bgp::Action& action);
+  void execute(const bgp::RibsAction& action);
   void dial();
   void close(bgp::ConnectionId id);
   void send(bgp::ConnectionId id, const std::vector<std::uint8_t>& bytes);
@@ -69,13 +69,13 @@ class BgpTransport : public std::enable_shared_from_this<BgpTransport> {
   boost::asio::any_io_executor executor_;
   bgp::SessionConfig config_;
   std::string interface_;
-  bgp::Session session_;
+  bgp::SessionRibs session_;
   Observer observe_;
   boost::asio::steady_timer timer_;
   Tcp::acceptor acceptor_;
   unsigned acceptor_generation_ = 0;
   std::array<Line, 2> lines_;
-  std::deque<bgp::Event> inbox_;  // events raised while one is being handled wait here
+  std::deque<bgp::RibsEvent> inbox_;  // events raised while one is being handled wait here
   bool dispatching_ = false;
   bool shut_ = false;
 };

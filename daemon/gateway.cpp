@@ -133,7 +133,7 @@ void Gateway::make_tunnels() {
           .interface_ready = [this, self](const kernel::ExitState& e) { interface_ready(self(), e); },
           .judged = [this, self](const health::Judgement& before) { judged(self(), before); },
           .transform_changed = [this] { clamp_mss(); },
-          .bgp = [this, self](const bgp::Action& a) { on_bgp(self(), a); }};
+          .bgp = [this, self](const bgp::RibsAction& a) { on_bgp(self(), a); }};
       tunnels_.push_back(std::make_shared<Tunnel>(equipment, std::move(setup), std::move(observer)));
       tunnels_.back()->debug_ike(debug_ike_);
       rib_.set_fitness(rib::ExitId{static_cast<std::uint32_t>(index + 1)}, rib::Fitness::Down);
@@ -160,6 +160,7 @@ std::optional<bgp::SessionConfig> Gateway::session_config(const config::Connecti
   s.keepalive_time = n->second.keepalive.value_or(b.keepalive);
   s.passive = n->second.passive;
   s.maximum_prefix_out = n->second.maximum_prefix_out.value_or(limit);
+  s.send_hold_time = bgp::default_send_hold_time(s.hold_time);
   return s;
 }
 

@@ -70,7 +70,7 @@ class Gateway {
   void interface_ready(Tunnel& t, const kernel::ExitState& exit);
   void judged(Tunnel& t, const health::Judgement& before);
   void clamp_mss();
-  void on_bgp(Tunnel& t, const bgp::Action& action);
+  void on_bgp(Tunnel& t, const bgp::RibsAction& action);
   void learn(Tunnel& t, const bgp::RouteChanges& changes);
   bool importable(Tunnel& t, const Prefix& prefix);
   void tell_unusable();

@@ -43,7 +43,7 @@ void Gateway::judged(Tunnel& t, const health::Judgement& before) {
 }
 
 // While we stop, sessions end but forwarding goes on as it is.
-void Gateway::on_bgp(Tunnel& t, const bgp::Action& action) {
+void Gateway::on_bgp(Tunnel& t, const bgp::RibsAction& action) {
   if (stopping_) return;
   const auto visitor = Overload{
       [&](const bgp::RouteChanges& c) { learn(t, c); },

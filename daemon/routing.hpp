@@ -3,7 +3,7 @@
 #include <span>
 #include <string>
 
-#include "bgp/session.hpp"
+#include "bgp/session_ribs.hpp"
 #include "health/verdict.hpp"
 #include "rib/rib.hpp"
 

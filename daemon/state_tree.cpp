@@ -331,7 +331,7 @@ json::value show_bgp_summary(const Gateway& g) {
                       {"ribCount", g.rib().prefixes()},
                       {"ribMemory", g.rib().prefixes() * sizeof(rib::Path)},
                       {"peerCount", total},
-                      {"peerMemory", total * sizeof(bgp::Session)},
+                      {"peerMemory", total * sizeof(bgp::SessionRibs)},
                       {"peers", std::move(peers)},
                       {"failedPeers", failed},
                       {"displayedPeers", total},

@@ -79,7 +79,7 @@ Result<void, std::string> Tunnel::prepare_interface() {
   observer_.interface_ready({.interface = *index, .next_hop = *t.vpn_gateway_inside});
   if (setup_.bgp && !bgp_) {
     bgp_ = std::make_shared<BgpTransport>(equipment_.executor, *setup_.bgp, t.interface, equipment_.entropy,
-                                          [this](const bgp::Action& a) { on_bgp(a); });
+                                          [this](const bgp::RibsAction& a) { on_bgp(a); });
   }
   if (bgp_) {
     if (const auto ok = bgp_->listen(); !ok) note(Level::Warning, "BGP: " + ok.error());
@@ -119,7 +119,7 @@ void Tunnel::ike_moved(const ipsec::Moved& m) {
   judge();
 }
 
-void Tunnel::on_bgp(const bgp::Action& action) {
+void Tunnel::on_bgp(const bgp::RibsAction& action) {
   if (const auto* n = std::get_if<Note>(&action)) return note(n->level, "BGP: " + n->text);
   if (const auto* m = std::get_if<bgp::Moved>(&action)) {
     const bool matters = m->to == bgp::State::Established || m->from == bgp::State::Established;

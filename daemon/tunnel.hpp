@@ -8,7 +8,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "base/note.hpp"
-#include "bgp/session.hpp"
+#include "bgp/session_ribs.hpp"
 #include "config/model.hpp"
 #include "daemon/bgp_transport.hpp"
 #include "daemon/ike_endpoint.hpp"
@@ -59,7 +59,7 @@ class Tunnel : public std::enable_shared_from_this<Tunnel> {
     std::function<void(const kernel::ExitState&)> interface_ready;
     std::function<void(const health::Judgement& before)> judged;
     std::function<void()> transform_changed;  // MTU and MSS are new
-    std::function<void(const bgp::Action&)> bgp;
+    std::function<void(const bgp::RibsAction&)> bgp;
   };
 
   Tunnel(Equipment equipment, TunnelSetup setup, Observer observer);
@@ -89,7 +89,7 @@ class Tunnel : public std::enable_shared_from_this<Tunnel> {
   const health::Judgement& judgement() const { return health_.judgement(); }
   const health::Prober& prober() const { return prober_; }
   const ipsec::PeerStatus* ike() const { return ike_ ? &ike_->status() : nullptr; }
-  const bgp::Session* bgp() const { return bgp_ ? &bgp_->session() : nullptr; }
+  const bgp::SessionRibs* bgp() const { return bgp_ ? &bgp_->session() : nullptr; }
   const kernel::TunnelCounters& counters() const { return counters_; }
   // Packets that came in during the last poll interval, our own echo replies not counted.
   std::uint64_t forwarded_in() const { return forwarded_in_; }
@@ -107,7 +107,7 @@ class Tunnel : public std::enable_shared_from_this<Tunnel> {
   void write_keys(const SecretBytes& row);
   void child_ready(const ipsec::ChildSa& sa);
   void ike_moved(const ipsec::Moved& m);
-  void on_bgp(const bgp::Action& action);
+  void on_bgp(const bgp::RibsAction& action);
   void send_probes();
   void judge();
   void tick();

@@ -6,7 +6,7 @@
 
 #include "bgp/framing.hpp"
 #include "bgp/open.hpp"
-#include "bgp/session.hpp"
+#include "bgp/session_ribs.hpp"
 #include "bgp/update.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
@@ -35,7 +35,7 @@ class Play {
     const std::uint8_t state = in_.octet();
     step(Start{});
     if (state % 4 >= 1) step(Connected{ConnectionId::Outgoing});
-    if (state % 4 >= 2) hear(encode_open(Asn{64512}, Seconds{30}, RouterId{0x01020304}));
+    if (state % 4 >= 2) hear(open(Seconds{30}, 0x01020304));
     if (state % 4 >= 3) hear(frame(MessageType::Keepalive, {}));
     for (int i = 0; i < 64 && in_.more(); ++i)
       move();
@@ -49,6 +49,11 @@ class Play {
   }
   void hear(Bytes bytes, ConnectionId on) { hear(std::vector<std::uint8_t>(bytes.begin(), bytes.end()), on); }
 
+  static std::vector<std::uint8_t> open(Seconds hold, std::uint32_t router) {
+    return encode_open(
+        {.asn = Asn{64512}, .hold_time = hold, .router_id = RouterId{router}, .capabilities = default_capabilities()});
+  }
+
   void move() {
     const std::uint8_t op = in_.octet();
     const auto on = (op & 0x80) != 0 ? ConnectionId::Incoming : ConnectionId::Outgoing;
@@ -58,11 +63,11 @@ class Play {
       case 2: step(Connected{on}); break;
       case 3: step(Disconnected{on, "fuzz"}); break;
       case 4: pass(); break;
-      case 5: hear(encode_open(Asn{64512}, Seconds{in_.octet()}, RouterId{in_.pair() + 1U}), on); break;
+      case 5: hear(open(Seconds{in_.octet()}, in_.pair() + 1U), on); break;
       case 6: hear(frame(MessageType::Keepalive, {}), on); break;
       case 7: announce(); break;
       case 8: learn(on); break;
-      case 9: step((op & 0x40) != 0 ? Event{Start{}} : Event{Stop{.why = "fuzz"}}); break;
+      case 9: step((op & 0x40) != 0 ? RibsEvent{Start{}} : RibsEvent{Stop{.why = "fuzz"}}); break;
     }
   }
 
@@ -96,7 +101,7 @@ class Play {
       hear(m, on);
   }
 
-  void step(const Event& e) {
+  void step(const RibsEvent& e) {
     const auto actions = session_.step(now_, e);
     require(actions.size() <= 1024, "a step's actions are bounded");
     for (const auto& a : actions)
@@ -150,13 +155,13 @@ class Play {
   static inline const IpAddress kOurs = IpAddress::v4(0xa9fe0a02), kTheirs = IpAddress::v4(0xa9fe0a01);
   fuzz::Input in_;
   Seeded random_;
-  Session session_{{.local_as = Asn{65000},
-                    .remote_as = Asn{64512},
-                    .router_id = RouterId{0xc000020a},
-                    .local_address = kOurs,
-                    .remote_address = kTheirs,
-                    .maximum_prefix_in = 64},
-                   random_};
+  SessionRibs session_{{.local_as = Asn{65000},
+                        .remote_as = Asn{64512},
+                        .router_id = RouterId{0xc000020a},
+                        .local_address = kOurs,
+                        .remote_address = kTheirs,
+                        .maximum_prefix_in = 64},
+                       random_};
   TimePoint now_ = TimePoint{} + Seconds{1000};
   bool up_ = false;
   std::map<Prefix, AttributesPtr> routes_;

@@ -282,7 +282,8 @@ TEST_CASE("a week with rekeys and a cut every few hours: each recovers, between 
       w.run_for(Seconds(static_cast<Seconds::rep>(1 + w.below(600))));
       for (std::size_t i = 0; i < kTunnels; ++i)
         w.path(i).set_cut(false);
-      w.run_for(Seconds{240});
+      // The window over which loss is judged has to pass: 50 probes of 30 s.
+      w.run_for(Seconds{1600});
     }
     for (std::size_t i = 0; i < kTunnels; ++i) {
       CHECK(w.gateway(kOurs).inbound_sas(i) <= 3);

@@ -11,7 +11,7 @@
 #include <doctest/doctest.h>
 
 #include "base/overload.hpp"
-#include "bgp/session.hpp"
+#include "bgp/session_ribs.hpp"
 #include "daemon/routing.hpp"
 #include "health/probe.hpp"
 #include "health/verdict.hpp"
@@ -136,19 +136,19 @@ class SimGateway {
           session(config.bgp, entropy),
           tcp(
               g.self_, [&g, i](Segment s) { g.esp_out(i, std::move(s)); },
-              [&g, i](bgp::Event e) { g.dispatch(i, std::move(e)); }),
+              [&g, i](bgp::RibsEvent e) { g.dispatch(i, std::move(e)); }),
           prober(config.probe.value_or(health::ProbeConfig{})) {}
     SimTunnelConfig config;
     SimEntropy entropy;
     ipsec::IkePeer peer;
-    bgp::Session session;
+    bgp::SessionRibs session;
     SimTcp tcp;
     health::Prober prober;
     health::TunnelHealth health;
     std::set<ipsec::Spi> inbound;
     std::optional<ipsec::Spi> outbound;
     TimePoint esp_seen{};
-    std::deque<bgp::Event> inbox;
+    std::deque<bgp::RibsEvent> inbox;
     bool dispatching = false;
     bool end_of_rib = false;
     std::uint32_t falls = 0;
@@ -192,7 +192,7 @@ class SimGateway {
     judge(i);
   }
 
-  void dispatch(std::size_t i, bgp::Event event) {
+  void dispatch(std::size_t i, bgp::RibsEvent event) {
     Tunnel& t = at(i);
     t.inbox.push_back(std::move(event));
     if (t.dispatching) return;
@@ -213,7 +213,7 @@ class SimGateway {
         [](const Note&) {},
     };
     while (!t.inbox.empty()) {
-      const bgp::Event next = std::move(t.inbox.front());
+      const bgp::RibsEvent next = std::move(t.inbox.front());
       t.inbox.pop_front();
       for (const auto& action : t.session.step(now_, next))
         std::visit(obey, action);

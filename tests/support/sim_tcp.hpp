@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "bgp/session.hpp"
+#include "bgp/session_ribs.hpp"
 
 namespace cgw::test {
 
@@ -25,7 +25,7 @@ struct Segment {
 class SimTcp {
  public:
   using Send = std::function<void(Segment)>;
-  using Raise = std::function<void(bgp::Event)>;
+  using Raise = std::function<void(bgp::RibsEvent)>;
   SimTcp(int self, Send send, Raise raise) : self_(self), send_(std::move(send)), raise_(std::move(raise)) {}
 
   void dial(TimePoint now) {

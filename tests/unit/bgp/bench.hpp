@@ -1,7 +1,7 @@
 #pragma once
 #include "bgp/framing.hpp"
 #include "bgp/open.hpp"
-#include "bgp/session.hpp"
+#include "bgp/session_ribs.hpp"
 #include "bgp/update.hpp"
 
 // A session on a bench: the test is the neighbor and the clock.
@@ -33,7 +33,13 @@ inline SessionConfig our_config() {
   return c;
 }
 
-template <class T>
+// An OPEN with the capabilities that go without saying.
+inline Octets plain_open(std::uint32_t as, Seconds hold, std::uint32_t router) {
+  return encode_open(
+      {.asn = Asn{as}, .hold_time = hold, .router_id = RouterId{router}, .capabilities = default_capabilities()});
+}
+
+template <class T, class Actions>
 std::vector<T> all(const Actions& actions) {
   std::vector<T> out;
   for (const auto& a : actions) {
@@ -43,8 +49,9 @@ std::vector<T> all(const Actions& actions) {
 }
 
 // The neighbour's hand: what it says, octet by octet, and the notifications it gets.
-struct Bench {
-  explicit Bench(SessionConfig c = our_config()) : config(c), session(c, random) {}
+template <class Session, class Event, class Actions>
+struct BasicBench {
+  explicit BasicBench(SessionConfig c = our_config()) : config(c), session(c, random) {}
 
   Actions step(const Event& e) {
     auto actions = session.step(now, e);
@@ -57,7 +64,7 @@ struct Bench {
   Actions keepalive(ConnectionId id) { return say(id, frame(MessageType::Keepalive, {})); }
   Actions open(ConnectionId id, std::uint32_t as = 64512, Seconds hold = Seconds{30},
                std::uint32_t router = 0x0a000001) {
-    return say(id, encode_open(Asn{as}, hold, RouterId{router}));
+    return say(id, plain_open(as, hold, router));
   }
   Actions up(ConnectionId id = kOut, Seconds hold = Seconds{30}) {
     if (session.status().state == State::Idle) step(Start{});
@@ -86,5 +93,6 @@ struct Bench {
   Session session;
   std::vector<std::pair<int, int>> notified;
 };
+using Bench = BasicBench<SessionRibs, RibsEvent, RibsActions>;
 
 }  // namespace cgw::bgp::test

@@ -15,7 +15,7 @@ std::vector<Advertisement> networks(std::uint32_t count) {
   return out;
 }
 
-std::size_t announced_in(const Actions& actions) {
+std::size_t announced_in(const RibsActions& actions) {
   std::size_t n = 0;
   for (const auto& s : all<SendBytes>(actions)) {
     CHECK(s.bytes.size() <= kMaxMessage);
@@ -196,7 +196,7 @@ TEST_SUITE("bgp/session") {
       b.say(kOut, m);
       CHECK(b.notified == Notified{{5, 1}});
     }
-    for (const auto& m : {update, refresh, encode_open(Asn{64512}, Seconds{30}, RouterId{1})}) {
+    for (const auto& m : {update, refresh, plain_open(64512, Seconds{30}, 1)}) {
       Bench b;
       b.step(Start{});
       b.step(Connected{kOut});

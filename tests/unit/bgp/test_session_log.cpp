@@ -26,7 +26,7 @@ Octets update_with(const Octets& attributes, const Octets& nlri) {
 // Malformed, and not ours to reset for: an ORIGIN of two octets.
 const Octets kBadOrigin = update_with({0x40, 1, 2, 0, 0, 0x40, 2, 0, 0x40, 3, 4, 169, 254, 10, 1}, {8, 10});
 
-std::size_t warnings(const Actions& actions) {
+std::size_t warnings(const RibsActions& actions) {
   std::size_t n = 0;
   for (const Note& note : all<Note>(actions))
     n += note.level == Level::Warning ? 1 : 0;
@@ -54,10 +54,10 @@ TEST_SUITE("bgp/session log") {
       CHECK(has(notes[0].text, remedy));
       CHECK(b.session.status().last_reset == notes[0].text);
     };
-    refused(encode_open(Asn{64999}, Seconds{30}, RouterId{1}), "AS 64999", "neighbor 169.254.10.1 remote-as");
-    refused(encode_open(Asn{64512}, Seconds{2}, RouterId{1}), "hold time of 2 s", "at least 3");
-    refused(encode_open(Asn{64512}, Seconds{30}, RouterId{0}), "0.0.0.0", "router id");
-    auto version = encode_open(Asn{64512}, Seconds{30}, RouterId{1});
+    refused(plain_open(64999, Seconds{30}, 1), "AS 64999", "neighbor 169.254.10.1 remote-as");
+    refused(plain_open(64512, Seconds{2}, 1), "hold time of 2 s", "at least 3");
+    refused(plain_open(64512, Seconds{30}, 0), "0.0.0.0", "router id");
+    auto version = plain_open(64512, Seconds{30}, 1);
     version[kHeaderOctets] = 3;
     refused(version, "BGP version 3", "only 4");
   }
