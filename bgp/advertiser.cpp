@@ -6,8 +6,9 @@
 namespace cgw::bgp {
 namespace {
 
-// Prefixes looked at in one go: a few milliseconds at most, and enough for full messages.
-constexpr std::size_t kBatch = 4096;
+// Prefixes and sets of attributes looked at in one go: a few milliseconds at most, and enough for full messages.
+constexpr std::size_t kBatch = 2048;
+constexpr std::size_t kBuckets = 512;
 // The path id of our own default route beside what the table holds.
 constexpr std::uint8_t kDefaultNumber = 255;
 
@@ -152,7 +153,8 @@ Output Advertiser::next(std::size_t room) {
   Batch batch;
   slots_.assign(kBatch * 4, 0);
   std::vector<PrefixId> seen;
-  while (seen.size() < kBatch && batch.announced.size() + batch.withdrawn.size() < kBatch) {
+  while (seen.size() < kBatch && batch.announced.size() + batch.withdrawn.size() < kBatch &&
+         batch.buckets.size() < kBuckets) {
     const auto id = queue_.pop();
     if (!id) break;
     look_at(*id, batch);

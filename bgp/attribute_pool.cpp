@@ -12,8 +12,6 @@ namespace cgw::bgp {
 
 namespace {
 
-constexpr std::uint32_t kFirstSlots = 1024;
-
 template <class T>
 std::uint8_t capped(T n) {
   return static_cast<std::uint8_t>(std::min<T>(n, 255));
@@ -46,7 +44,7 @@ AttributeKeys keys_of(const PathAttributes& a, const LocalValues& local) {
 
 }  // namespace
 
-AttributePool::AttributePool(std::uint64_t seed) : seed_(seed), slots_(kFirstSlots) {
+AttributePool::AttributePool(std::uint64_t seed) : seed_(seed) {
   sets_.append(nullptr);  // id 0 is none
   hashes_.append(0);
 }
@@ -60,12 +58,14 @@ AttributeId AttributePool::intern(const PathAttributes& a, const LocalValues& lo
   scratch_.clear();
   write_canonical(a, scratch_);
   const auto hash = static_cast<std::uint32_t>(hash_octets(scratch_, mix(seed_, local.weight) ^ local.tag) >> 16);
-  if ((count_ + 1) * 4 > slots_.size() * 3) grow();
-  std::uint32_t* slot = slot_of(hash, scratch_, local);
-  if (*slot != 0) {
-    ++sets_[*slot]->holds;
-    return AttributeId{*slot};
+  const std::uint32_t there = index_.find(hash, [&](std::uint32_t i) {
+    return hashes_[i] == hash && sets_[i]->keys.local == local && std::ranges::equal(sets_[i]->view(), scratch_);
+  });
+  if (there != IdIndex::kNone) {
+    ++sets_[there]->holds;
+    return AttributeId{there};
   }
+  if (free_.empty() && sets_.size() > IdIndex::kMaxId) return {};
   std::uint32_t id = sets_.size();
   if (free_.empty()) {
     sets_.append(nullptr);
@@ -76,7 +76,7 @@ AttributeId AttributePool::intern(const PathAttributes& a, const LocalValues& lo
   }
   sets_[id] = make(scratch_, a, local);
   hashes_[id] = hash;
-  *slot = id;
+  index_.insert(hash, id, [&](std::uint32_t i) { return hashes_[i]; });
   ++count_;
   return AttributeId{id};
 }
@@ -103,11 +103,7 @@ void AttributePool::release(AttributeId id) {
 
 void AttributePool::destroy(AttributeId id) {
   Set* s = sets_[id.value()];
-  const auto mask = static_cast<std::uint32_t>(slots_.size() - 1);
-  std::uint32_t slot = hashes_[id.value()] & mask;
-  while (slots_[slot] != id.value())
-    slot = (slot + 1) & mask;
-  unlink(slot);
+  index_.erase(hashes_[id.value()], id.value(), [&](std::uint32_t i) { return hashes_[i]; });
   const auto known = by_address_.find(next_hops_[s->keys.next_hop].address);
   if (--known->second.users == 0) {
     free_next_hops_.push_back(known->second.index);
@@ -118,41 +114,6 @@ void AttributePool::destroy(AttributeId id) {
   sets_[id.value()] = nullptr;
   free_.push_back(id.value());
   --count_;
-}
-
-// Linear probing without tombstones: who stands behind the gap and may not stand before its home moves up.
-void AttributePool::unlink(std::uint32_t slot) {
-  const auto mask = static_cast<std::uint32_t>(slots_.size() - 1);
-  for (std::uint32_t next = (slot + 1) & mask; slots_[next] != 0; next = (next + 1) & mask) {
-    const std::uint32_t home = hashes_[slots_[next]] & mask;
-    if (((next - home) & mask) < ((next - slot) & mask)) continue;
-    slots_[slot] = slots_[next];
-    slot = next;
-  }
-  slots_[slot] = 0;
-}
-
-std::uint32_t* AttributePool::slot_of(std::uint32_t hash, Bytes octets, const LocalValues& local) {
-  const auto mask = static_cast<std::uint32_t>(slots_.size() - 1);
-  for (std::uint32_t slot = hash & mask;; slot = (slot + 1) & mask) {
-    if (slots_[slot] == 0) return &slots_[slot];
-    if (hashes_[slots_[slot]] != hash) continue;
-    Set* s = sets_[slots_[slot]];
-    if (s->keys.local == local && std::ranges::equal(s->view(), octets)) return &slots_[slot];
-  }
-}
-
-// By id, so that the hashes are read in a row: of a million that is a matter of milliseconds.
-void AttributePool::grow() {
-  slots_.assign(slots_.size() * 2, 0);
-  const auto mask = static_cast<std::uint32_t>(slots_.size() - 1);
-  for (std::uint32_t id = 1; id < sets_.size(); ++id) {
-    if (sets_[id] == nullptr) continue;
-    std::uint32_t slot = hashes_[id] & mask;
-    while (slots_[slot] != 0)
-      slot = (slot + 1) & mask;
-    slots_[slot] = id;
-  }
 }
 
 PathAttributes AttributePool::attributes(AttributeId id) const {
@@ -186,7 +147,7 @@ bool AttributePool::set_next_hop(const IpAddress& address, bool reachable, std::
 }
 
 std::size_t AttributePool::octets() const {
-  return set_octets_ + sets_.octets() + hashes_.octets() + slots_.capacity() * sizeof(std::uint32_t);
+  return set_octets_ + sets_.octets() + hashes_.octets() + index_.octets();
 }
 
 }  // namespace cgw::bgp

@@ -6,6 +6,7 @@
 
 #include "base/strong.hpp"
 #include "base/wire.hpp"
+#include "bgp/id_index.hpp"
 #include "bgp/slab.hpp"
 #include "bgp/types.hpp"
 
@@ -71,7 +72,7 @@ class AttributePool {
   AttributePool(const AttributePool&) = delete;
   AttributePool& operator=(const AttributePool&) = delete;
 
-  // Held once for the caller.
+  // Held once for the caller; none past the greatest number of sets (67 million).
   AttributeId intern(const PathAttributes& a, const LocalValues& local = {});
   void hold(AttributeId id, std::uint32_t times = 1);
   void release(AttributeId id);
@@ -98,18 +99,15 @@ class AttributePool {
     Bytes view() const { return {reinterpret_cast<const std::uint8_t*>(this + 1), size}; }
   };
 
-  std::uint32_t* slot_of(std::uint32_t hash, Bytes octets, const LocalValues& local);
   Set* make(Bytes octets, const PathAttributes& a, const LocalValues& local);
   void destroy(AttributeId id);
-  void unlink(std::uint32_t slot);
-  void grow();
   std::uint32_t use_next_hop(const IpAddress& a);
 
   std::uint64_t seed_;
-  Slab<Set*> sets_;                   // by id
-  Slab<std::uint32_t> hashes_;        // by id
-  std::vector<std::uint32_t> free_;   // ids
-  std::vector<std::uint32_t> slots_;  // open addressing, by hash; 0: empty
+  Slab<Set*> sets_;                  // by id
+  Slab<std::uint32_t> hashes_;       // by id
+  std::vector<std::uint32_t> free_;  // ids
+  IdIndex index_;
   std::uint32_t count_ = 0;
   std::size_t set_octets_ = 0;
   std::vector<std::uint8_t> scratch_;

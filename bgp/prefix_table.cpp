@@ -6,24 +6,8 @@
 #include "bgp/hash.hpp"
 
 namespace cgw::bgp {
-namespace {
 
-// A slot: the number + 1 in the low bits, above it a tag, so that a wrong key is seldom looked at.
-constexpr unsigned kNumberBits = 26;
-constexpr std::uint32_t kNumberMask = (1U << kNumberBits) - 1;
-constexpr std::uint32_t kFirstSlots = 256;
-
-std::uint32_t tag(std::uint64_t hash) {
-  return static_cast<std::uint32_t>(hash >> 32) & ~kNumberMask;
-}
-
-std::uint32_t number(std::uint32_t slot) {
-  return (slot & kNumberMask) - 1;
-}
-
-}  // namespace
-
-PrefixTable::PrefixTable(Family family, std::uint64_t seed) : family_(family), seed_(seed), slots_(kFirstSlots) {}
+PrefixTable::PrefixTable(Family family, std::uint64_t seed) : family_(family), seed_(seed) {}
 
 PrefixTable::Key PrefixTable::key_of(const Prefix& p) {
   std::uint64_t word[2] = {0, 0};
@@ -37,8 +21,8 @@ PrefixTable::Key PrefixTable::key(std::uint32_t id) const {
   return {family_ == Family::V4 ? Key6{v4_[id], 0} : v6_[id], lengths_[id]};
 }
 
-std::uint64_t PrefixTable::hash(const Key& k) const {
-  return mix(mix(k.address.high, seed_) ^ k.address.low, seed_ ^ k.length);
+std::uint32_t PrefixTable::hash(const Key& k) const {
+  return static_cast<std::uint32_t>(mix(mix(k.address.high, seed_) ^ k.address.low, seed_ ^ k.length) >> 16);
 }
 
 bool PrefixTable::equals(std::uint32_t id, const Key& k) const {
@@ -55,16 +39,6 @@ void PrefixTable::put_key(std::uint32_t id, const Key& k) {
   }
 }
 
-std::uint32_t PrefixTable::slot_of(const Key& k, std::uint64_t h) const {
-  const auto mask = static_cast<std::uint32_t>(slots_.size() - 1);
-  const std::uint32_t wanted = tag(h);
-  std::uint32_t slot = static_cast<std::uint32_t>(h) & mask;
-  for (; slots_[slot] != 0; slot = (slot + 1) & mask) {
-    if ((slots_[slot] & ~kNumberMask) == wanted && equals(number(slots_[slot]), k)) break;
-  }
-  return slot;
-}
-
 std::uint32_t PrefixTable::new_id() {
   if (!free_.empty()) {
     const std::uint32_t id = free_.back();
@@ -79,58 +53,33 @@ std::uint32_t PrefixTable::new_id() {
 
 std::optional<PrefixId> PrefixTable::insert(const Prefix& p) {
   assert(p.address.family() == family_);
-  if ((count_ + 1) * 4 > slots_.size() * 3) grow();
   const Key k = key_of(p);
-  const std::uint64_t h = hash(k);
-  std::uint32_t& slot = slots_[slot_of(k, h)];
-  if (slot == 0) {
-    if (count_ + 1 >= kNumberMask) return std::nullopt;
-    const std::uint32_t id = new_id();
+  const std::uint32_t h = hash(k);
+  std::uint32_t id = index_.find(h, [&](std::uint32_t i) { return equals(i, k); });
+  if (id == IdIndex::kNone) {
+    if (free_.empty() && lengths_.size() > IdIndex::kMaxId) return std::nullopt;
+    id = new_id();
     put_key(id, k);
-    slot = tag(h) | (id + 1);
+    index_.insert(h, id, [&](std::uint32_t i) { return hash(key(i)); });
     ++count_;
   }
-  return PrefixId{number(slot)};
+  return PrefixId{id};
 }
 
 std::optional<PrefixId> PrefixTable::find(const Prefix& p) const {
   if (p.address.family() != family_) return std::nullopt;
   const Key k = key_of(p);
-  const std::uint32_t slot = slots_[slot_of(k, hash(k))];
-  if (slot == 0) return std::nullopt;
-  return PrefixId{number(slot)};
+  const std::uint32_t id = index_.find(hash(k), [&](std::uint32_t i) { return equals(i, k); });
+  if (id == IdIndex::kNone) return std::nullopt;
+  return PrefixId{id};
 }
 
 void PrefixTable::erase(PrefixId id) {
   assert(in_use(id));
-  const auto mask = static_cast<std::uint32_t>(slots_.size() - 1);
-  const Key k = key(id.value());
-  std::uint32_t gap = slot_of(k, hash(k));
-  // Linear probing without tombstones: who stands behind the gap and may not stand before its home moves up.
-  for (std::uint32_t next = (gap + 1) & mask; slots_[next] != 0; next = (next + 1) & mask) {
-    const auto home = static_cast<std::uint32_t>(hash(key(number(slots_[next])))) & mask;
-    if (((next - home) & mask) < ((next - gap) & mask)) continue;
-    slots_[gap] = slots_[next];
-    gap = next;
-  }
-  slots_[gap] = 0;
+  index_.erase(hash(key(id.value())), id.value(), [&](std::uint32_t i) { return hash(key(i)); });
   lengths_[id.value()] = kFree;
   free_.push_back(id.value());
   --count_;
-}
-
-// By number, so that the keys are read in a row: of a million that is a matter of milliseconds.
-void PrefixTable::grow() {
-  slots_.assign(slots_.size() * 2, 0);
-  const auto mask = static_cast<std::uint32_t>(slots_.size() - 1);
-  for (std::uint32_t id = 0; id < lengths_.size(); ++id) {
-    if (lengths_[id] == kFree) continue;
-    const std::uint64_t h = hash(key(id));
-    auto slot = static_cast<std::uint32_t>(h) & mask;
-    while (slots_[slot] != 0)
-      slot = (slot + 1) & mask;
-    slots_[slot] = tag(h) | (id + 1);
-  }
 }
 
 Prefix PrefixTable::prefix(PrefixId id) const {
@@ -143,7 +92,7 @@ Prefix PrefixTable::prefix(PrefixId id) const {
 }
 
 std::size_t PrefixTable::octets() const {
-  return slots_.capacity() * 4 + v4_.octets() + v6_.octets() + lengths_.octets() + free_.capacity() * 4;
+  return index_.octets() + v4_.octets() + v6_.octets() + lengths_.octets() + free_.capacity() * 4;
 }
 
 }  // namespace cgw::bgp

@@ -5,6 +5,7 @@
 
 #include "base/ip.hpp"
 #include "base/strong.hpp"
+#include "bgp/id_index.hpp"
 #include "bgp/slab.hpp"
 
 namespace cgw::bgp {
@@ -12,7 +13,7 @@ namespace cgw::bgp {
 // A prefix of one family as a dense number, so that whatever is kept by prefix is an array or a bitmap.
 using PrefixId = Strong<struct PrefixIdTag, std::uint32_t>;
 
-// Prefix to number and back: open addressing with a few bits of the hash in each slot, keys in rows of 5 or 17 octets.
+// Prefix to number and back; the keys in rows of 5 or 17 octets.
 class PrefixTable {
  public:
   // The seed keeps neighbors from choosing prefixes that collide.
@@ -45,17 +46,14 @@ class PrefixTable {
 
   static Key key_of(const Prefix& p);
   Key key(std::uint32_t id) const;
-  std::uint64_t hash(const Key& k) const;
+  std::uint32_t hash(const Key& k) const;
   bool equals(std::uint32_t id, const Key& k) const;
   void put_key(std::uint32_t id, const Key& k);
   std::uint32_t new_id();
-  // Where the key stands, or the empty slot where it would.
-  std::uint32_t slot_of(const Key& k, std::uint64_t h) const;
-  void grow();
 
   Family family_;
   std::uint64_t seed_;
-  std::vector<std::uint32_t> slots_;  // tag and number + 1; 0: empty
+  IdIndex index_;
   Slab<std::uint32_t> v4_;
   Slab<Key6> v6_;
   Slab<std::uint8_t> lengths_;

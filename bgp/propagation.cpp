@@ -90,10 +90,20 @@ bool next_hop_is_self(const Origination& from, const ExportRules& to, const Path
 
 }  // namespace
 
+bool taken_unchanged(const ImportRules& rules, const PathAttributes& a) {
+  if (rules.role || rules.weight != 0) return false;
+  if (rules.default_local_pref != 100 && !a.local_pref) return false;
+  return std::ranges::none_of(
+      a.communities, [](Community c) { return c == well_known::kGracefulShutdown || c == well_known::kBlackhole; });
+}
+
+std::string refusal(const Router& router, const ImportRules& rules, const PathAttributes& a) {
+  return loop(a, {router.asn, router.router_id, router.cluster_id, rules.allow_own_as});
+}
+
 std::string take_in(const Router& router, const ImportRules& rules, PathAttributes& a, LocalValues& local) {
   local.weight = rules.weight;
-  const OwnIdentity own{router.asn, router.router_id, router.cluster_id, rules.allow_own_as};
-  if (std::string why = loop(a, own); !why.empty()) return why;
+  if (std::string why = refusal(router, rules, a); !why.empty()) return why;
   if (!a.local_pref && rules.default_local_pref != 100) a.local_pref = rules.default_local_pref;
   if (!external(rules.kind)) return {};
   if (const auto leak = check_otc(rules, a); !leak.empty()) return std::string(leak);

@@ -33,6 +33,9 @@ struct ImportRules {
 
 // Why a route with these attributes cannot be used, else empty; the attributes as policy is to see them.
 std::string take_in(const Router& router, const ImportRules& rules, PathAttributes& a, LocalValues& local);
+// When take_in() would leave the attributes as they are, refusal() alone says whether the route can be used.
+bool taken_unchanged(const ImportRules& rules, const PathAttributes& a);
+std::string refusal(const Router& router, const ImportRules& rules, const PathAttributes& a);
 
 // How routes are passed to a neighbor: what update groups have in common.
 struct ExportRules {

@@ -19,6 +19,7 @@ std::size_t Ribs::receive(NeighborId n, const Update& update, TimePoint now) {
   }
   if (update.announced.empty()) return 0;
   const AttributeId received = pool_.intern(*update.attributes);
+  if (received == AttributeId{}) return update.announced.size();
   const RoutePolicy* policy = me.routes.import_policy[update.family].get();
   const auto class_of = [&](const Nlri& r) {
     return policy ? policy->class_of(r.prefix) : std::optional<std::uint64_t>{0};
@@ -45,11 +46,17 @@ std::size_t Ribs::receive(NeighborId n, const Update& update, TimePoint now) {
 
 // Held for the caller; none: filtered.
 AttributeId Ribs::judge(const Neighbor& n, const Nlri& nlri, const PathAttributes& a, AttributeId received) {
+  const RoutePolicy* policy = n.routes.import_policy[nlri.prefix.address.family()].get();
+  if (policy == nullptr && taken_unchanged(n.routes.import, a)) {
+    // Most routes of most neighbors: no copy is needed to see that.
+    if (!refusal(router_, n.routes.import, a).empty()) return {};
+    pool_.hold(received);
+    return received;
+  }
   policy::Route route{.prefix = nlri.prefix, .attributes = a};
   LocalValues local;
   if (!take_in(router_, n.routes.import, route.attributes, local).empty()) return {};
   route.weight = local.weight;
-  const RoutePolicy* policy = n.routes.import_policy[nlri.prefix.address.family()].get();
   if (policy != nullptr && !policy->apply(route, {n.routes.address, true})) return {};
   if (route.next_hop == policy::NextHopRule::PeerAddress) route.attributes.next_hop = n.routes.address;
   local = {route.weight, route.tag};
