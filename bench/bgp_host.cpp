@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/bgp_table.hpp"
 #include "bgp/framing.hpp"
 #include "bgp/open.hpp"
 #include "bgp/ribs.hpp"
@@ -148,7 +149,7 @@ class Host {
     const int one = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     p.fd = fd;
-    p.out = encode_open(asn_, Seconds{240}, RouterId{own_.v4_value()});
+    p.out = bench::table_open(asn_, RouterId{own_.v4_value()});
     write(p);
   }
   void close(Peer& p) {

@@ -125,7 +125,7 @@ class Load {
       ::usleep(100000);
     }
     ::fcntl(p.fd, F_SETFL, O_NONBLOCK);
-    p.small = encode_open(p.asn, Seconds{240}, RouterId{p.address});
+    p.small = bench::table_open(p.asn, RouterId{p.address});
     p.framer = Framer{};
     p.established = false;
   }

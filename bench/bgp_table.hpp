@@ -3,6 +3,7 @@
 #include <random>
 #include <vector>
 
+#include "bgp/open.hpp"
 #include "bgp/update.hpp"
 
 // The table that bench/bgp feeds: as many prefixes as asked for, with what a full table of the Internet looks like.
@@ -66,6 +67,14 @@ inline std::vector<std::uint8_t> table_messages(const std::vector<bgp::Nlri>& pr
     from += n;
   }
   return out;
+}
+
+// What both ends of the bench say of themselves: IPv4 unicast and AS numbers of four octets.
+inline std::vector<std::uint8_t> table_open(bgp::Asn asn, bgp::RouterId id) {
+  bgp::Open open{.asn = asn, .hold_time = Seconds{240}, .router_id = id, .capabilities = {}};
+  open.capabilities.families.v4 = true;
+  open.capabilities.four_octet_as = true;
+  return bgp::encode_open(open);
 }
 
 }  // namespace cgw::bench
