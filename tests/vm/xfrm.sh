@@ -120,6 +120,51 @@ lifetimes() {
   unpair
 }
 
+# Child SA 2 of A, limited as asked for, with 4 packets each way, and with 8 more.
+volumes() { # packets|octets SOFT HARD
+  echo "== a volume of $1"
+  pair ''
+  both_up 1446
+  tell a "$@" >/dev/null
+  { tell b in 2; tell a in 2; tell a out 2; tell b out 2; } >/dev/null
+  in_ns "$A" ping -q -n -c 4 -i 0.05 -W 2 $INNER_B >/dev/null
+  check "under the $1's limits nothing is told" eval "tell a verify && ! event_seen a expired"
+  in_ns "$A" ping -q -n -c 3 -i 0.05 -W 2 $INNER_B >/dev/null
+  check "past the soft limit the kernel tells of the outbound SA" wait_event a 'soft expired c0de0004'
+  check "and of the inbound one" wait_event a 'soft expired c0de0005'
+  check "and nothing of an end" eval '! event_seen a hard'
+  in_ns "$A" ping -q -n -c 8 -i 0.05 -W 1 $INNER_B >/dev/null
+  check "past the hard limit the SA is over" wait_event a 'hard expired c0de0004'
+  check "and nothing passes any more" eval '! ping_through'
+  check "nothing went out in clear" test "$(clear_packets)" = 0
+  tell a "$1" 0 0 >/dev/null
+  { tell b in 3; tell a in 3; tell a out 3; tell b out 3; } >/dev/null
+  check "the next SA carries traffic" ping_through
+  unpair
+}
+
+windows() {
+  echo "== replay windows, extended sequence numbers"
+  local suite=aes256gcm16 size number=1 flag
+  for suite in aes256gcm16 aes256gcm16-esn; do
+    start_plane a kernel $suite >/dev/null
+    start_plane b kernel $suite >/dev/null
+    both_up 1446
+    flag=af-unspec
+    [ $suite = aes256gcm16 ] || flag='af-unspec esn'
+    number=1
+    for size in 64 1024 2048; do
+      number=$((number + 1))
+      { tell a window $size; tell b window $size; tell b in $number; tell a in $number; tell a out $number; tell b out $number; } >/dev/null
+      check "$suite: a window of $size packets" eval \
+        "ip -n $A -s xfrm state list spi $((0xc0de0001 + 2 * number)) | tr -s '\n\t ' ' ' | grep -E 'flag $flag .*replay_window $size, bitmap-length $((size / 32)) '"
+      check "$suite: with traffic in it" eval \
+        "ping_through && ip -n $A -s xfrm state list spi $((0xc0de0001 + 2 * number)) | tr -s '\n\t ' ' ' | grep -E 'seq-hi 0x0, seq 0x[1-9]'"
+    done
+    unpair
+  done
+}
+
 # A NAT without memory in front of B: what leaves from port 4500 comes from PORT.
 nat() { # PORT
   in_ns "$B" nft -f - <<NFT
@@ -223,6 +268,9 @@ outer_ipv6 1418 encap
 inner_ipv6
 df_and_offload
 lifetimes
+volumes packets 6 12
+volumes octets 504 1008
+windows
 nat_mapping
 repairs
 foreign_policies
