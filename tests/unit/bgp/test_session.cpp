@@ -20,7 +20,9 @@ std::size_t announced_in(const RibsActions& actions) {
   for (const auto& s : all<SendBytes>(actions)) {
     CHECK(s.bytes.size() <= kMaxMessage);
     if (s.bytes[18] != 2) continue;
-    for (const auto& u : parse_update(Bytes(s.bytes).subspan(kHeaderOctets), {.remote_as = Asn{65000}})->updates)
+    const auto parsed = parse_update(Bytes(s.bytes).subspan(kHeaderOctets), {.remote_as = Asn{65000}});
+    REQUIRE(parsed);
+    for (const auto& u : parsed->updates)
       n += u.announced.size();
   }
   return n;
