@@ -56,16 +56,16 @@ void append(std::vector<Nlri>& to, std::vector<Nlri>&& from) {
 
 // RFC 4271 6.3: a prefix that makes no sense "SHOULD be ignored", alone.
 void drop_martians(Update& u, std::vector<Finding>& findings) {
-  const auto bad = std::stable_partition(u.announced.begin(), u.announced.end(),
-                                         [](const Nlri& n) { return !is_martian(n.prefix); });
+  const auto martian = [](const Nlri& n) { return is_martian(n.prefix); };
+  const auto bad = std::ranges::find_if(u.announced, martian);
   if (bad == u.announced.end()) return;
-  findings.push_back(
-      {0,
-       OnError::Withdraw,
-       fmt::format("{} prefixes that are nobody's, the first {}", u.announced.end() - bad, bad->prefix.to_string()),
-       {}});
-  u.withdrawn.insert(u.withdrawn.end(), bad, u.announced.end());
-  u.announced.erase(bad, u.announced.end());
+  findings.push_back({0,
+                      OnError::Withdraw,
+                      fmt::format("{} prefixes that are nobody's, the first {}",
+                                  std::ranges::count_if(u.announced, martian), bad->prefix.to_string()),
+                      {}});
+  std::ranges::copy_if(u.announced, std::back_inserter(u.withdrawn), martian);
+  std::erase_if(u.announced, martian);
 }
 
 // The routes that share one set of attributes: announced if those allow it.
@@ -149,7 +149,7 @@ Result<ParsedUpdate, Notification> parse_update(Bytes body, const UpdateContext&
     return out;
   }
   merge_as4(read);
-  std::ranges::stable_sort(read.attributes.unknown, {}, &UnknownAttribute::type);
+  std::ranges::sort(read.attributes.unknown, {}, &UnknownAttribute::type);
   assemble(std::move(classic), read, context, out);
   out.findings = std::move(read.findings);
   return out;

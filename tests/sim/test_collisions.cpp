@@ -235,7 +235,7 @@ TEST_CASE("so does what goes on in IKE_FOLLOWUP_KE exchanges [RFC 9370 2.2.4]") 
   std::size_t runs = 0;
   for (const Act a : {Act::RekeyChild, Act::RekeyIke}) {
     for (const Act b : kActs) {
-      for (const std::uint64_t seed : {1, 2})
+      for (const std::uint64_t seed : {1U, 2U})
         runs += walk({a, b}, seed, Additional::One);
     }
   }
