@@ -23,11 +23,27 @@ Ribs::Ribs(const Router& router, const DecisionOptions& options, std::uint64_t s
 Ribs::~Ribs() = default;
 
 NeighborId Ribs::add_neighbor(const NeighborRoutes& routes) {
-  const NeighborId id{static_cast<std::uint16_t>(neighbors_.size())};
-  neighbors_.emplace_back().routes = routes;
-  sources_.push_back({.path = {routes.import.kind, 0, routes.address}});
-  provenance_.push_back({routes.import.kind, routes.reflector_client});
+  NeighborId id{static_cast<std::uint16_t>(neighbors_.size())};
+  if (free_.empty()) {
+    neighbors_.emplace_back();
+    sources_.emplace_back();
+    provenance_.emplace_back();
+  } else {
+    id = free_.back();
+    free_.pop_back();
+    if (sweeping(Sweep::Kind::RemoveLeftover, id)) finish_sweeps_of(id);
+  }
+  neighbor(id).routes = routes;
+  sources_[id.value()].path = {routes.import.kind, 0, routes.address};
+  sources_[id.value()].usable = true;
+  provenance_[id.value()] = {routes.import.kind, routes.reflector_client};
   return id;
+}
+
+void Ribs::remove_neighbor(NeighborId n) {
+  down(n, Leftover::Gone);
+  neighbor(n).routes = {};
+  free_.push_back(n);
 }
 
 void Ribs::configure(NeighborId n, const NeighborRoutes& routes) {
@@ -68,11 +84,16 @@ void Ribs::down(NeighborId n, Leftover leftover) {
   Neighbor& me = neighbor(n);
   me.up = false;
   me.out = {};
+  // Meant for the session that ends here.
+  while (sweeping(Sweep::Kind::RemoveAll, n))
+    work();
   // What the sweep under way has not reached must not come to life again, and eight epochs tell sessions apart: no more
   // must be left behind than that.
-  if (removing(n) || ++me.downs >= kEpochs - 2) finish_sweeps_of(n);
+  if (sweeping(Sweep::Kind::RemoveLeftover, n) || ++me.downs >= kEpochs - 2) finish_sweeps_of(n);
   Source& s = sources_[n.value()];
   s.epoch = static_cast<std::uint8_t>((s.epoch + 1) % kEpochs);
+  for (const Family f : kFamilies)
+    families_[f].table.forget_counts(n);
   s.leftover = leftover;
   if (leftover == Leftover::Gone) sweep(Sweep::Kind::RemoveLeftover, n);
   if (leftover == Leftover::LongLived) sweep(Sweep::Kind::LongLived, n);
@@ -90,6 +111,12 @@ void Ribs::end_of_rib(NeighborId n, Family f) {
 
 void Ribs::refresh(NeighborId n, Family f) {
   if (neighbor(n).out[f]) neighbor(n).out[f]->tell_all();
+}
+
+void Ribs::disable(NeighborId n, Family f) {
+  neighbor(n).agreed.families[f] = false;
+  neighbor(n).out[f].reset();
+  sweep(Sweep::Kind::RemoveAll, n, f);
 }
 
 void Ribs::set_usable(NeighborId n, bool usable) {
@@ -131,6 +158,13 @@ std::vector<Prefix> Ribs::take_changes(Family f, std::size_t most) {
     rib.table.release(*id);
   }
   return out;
+}
+
+bool Ribs::has_changes() const {
+  return std::ranges::any_of(kFamilies, [&](Family f) {
+    const auto& changes = families_[f].changes;
+    return changes && !changes->empty();
+  });
 }
 
 void Ribs::changed(Rib& rib, const TableChange& c) {

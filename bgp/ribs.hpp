@@ -34,6 +34,8 @@ class Ribs {
   Ribs& operator=(const Ribs&) = delete;
 
   NeighborId add_neighbor(const NeighborRoutes& routes);
+  // Its number goes to the next one that is added.
+  void remove_neighbor(NeighborId n);
   // Its routes are judged anew where import rules or policy differ, and told anew where export does; no refresh needed.
   void configure(NeighborId n, const NeighborRoutes& routes);
   void set_options(const DecisionOptions& options);
@@ -48,6 +50,10 @@ class Ribs {
   // End-of-RIB: what this session has not brought again goes.
   void end_of_rib(NeighborId n, Family f);
   void refresh(NeighborId n, Family f);
+  // RFC 4760 7: the family is as good as never agreed on.
+  void disable(NeighborId n, Family f);
+  // Its stored routes meet import rules and policy once more.
+  void judge_again(NeighborId n) { sweep(Sweep::Kind::Accept, n); }
 
   // ---- from the router
   // By the verdict of health.
@@ -66,12 +72,14 @@ class Ribs {
   // Prefixes of which some path has changed, each once, to program routes from. Kept once the first has been asked for.
   void follow_changes();
   std::vector<Prefix> take_changes(Family f, std::size_t most);
+  bool has_changes() const;
 
   // ---- what there is
   const Table& table(Family f) const { return families_[f].table; }
   const AttributePool& pool() const { return pool_; }
   const Sources& sources() const { return sources_; }
   const DecisionOptions& options() const { return options_; }
+  const NeighborRoutes& routes(NeighborId n) const { return neighbor(n).routes; }
   // Null while it is down or has not agreed on the family.
   const Advertiser* advertiser(NeighborId n, Family f) const;
   std::size_t groups() const { return groups_.size(); }
@@ -97,7 +105,7 @@ class Ribs {
   };
   // A walk through a table.
   struct Sweep {
-    enum class Kind : std::uint8_t { RemoveLeftover, LongLived, Accept, Decide };
+    enum class Kind : std::uint8_t { RemoveLeftover, RemoveAll, LongLived, Accept, Decide };
     Kind kind = Kind::Decide;
     Family family = Family::V4;
     NeighborId neighbor;
@@ -126,7 +134,7 @@ class Ribs {
   void sweep(Sweep::Kind kind, NeighborId n, Family f);
   void step_sweep(Sweep& s);
   void visit(const Sweep& s, Rib& rib, PrefixId id);
-  bool removing(NeighborId n) const;
+  bool sweeping(Sweep::Kind kind, NeighborId n) const;
   void finish_sweeps_of(NeighborId n);
 
   Router router_;
@@ -136,6 +144,7 @@ class Ribs {
   std::vector<Provenance> provenance_;
   Families families_;
   std::deque<Neighbor> neighbors_;
+  std::vector<NeighborId> free_;
   std::vector<std::weak_ptr<UpdateGroup>> groups_;
   std::deque<Sweep> sweeps_;
   std::optional<TimePoint> start_;

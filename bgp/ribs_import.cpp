@@ -98,7 +98,7 @@ void Ribs::step_sweep(Sweep& s) {
   const NeighborId n = s.neighbor;
   const bool all = s.kind == Sweep::Kind::RemoveLeftover && sources_[n.value()].leftover == Leftover::Gone;
   sweeps_.pop_front();
-  if (all && !removing(n)) neighbor(n).downs = 0;
+  if (all && !sweeping(Sweep::Kind::RemoveLeftover, n)) neighbor(n).downs = 0;
 }
 
 void Ribs::visit(const Sweep& s, Rib& rib, PrefixId id) {
@@ -107,6 +107,9 @@ void Ribs::visit(const Sweep& s, Rib& rib, PrefixId id) {
   TableChange c{.id = id};
   switch (s.kind) {
     case Sweep::Kind::RemoveLeftover: c = rib.table.remove_if(id, leftover); break;
+    case Sweep::Kind::RemoveAll:
+      c = rib.table.remove_if(id, [&](const Path& p) { return p.neighbor == s.neighbor.value(); });
+      break;
     case Sweep::Kind::Accept: {
       const Neighbor& n = neighbor(s.neighbor);
       const Prefix prefix = rib.table.prefixes().prefix(id);
@@ -128,14 +131,13 @@ void Ribs::visit(const Sweep& s, Rib& rib, PrefixId id) {
   changed(rib, c);
 }
 
-bool Ribs::removing(NeighborId n) const {
-  return std::ranges::any_of(sweeps_,
-                             [&](const Sweep& s) { return s.kind == Sweep::Kind::RemoveLeftover && s.neighbor == n; });
+bool Ribs::sweeping(Sweep::Kind kind, NeighborId n) const {
+  return std::ranges::any_of(sweeps_, [&](const Sweep& s) { return s.kind == kind && s.neighbor == n; });
 }
 
 void Ribs::finish_sweeps_of(NeighborId n) {
   sweep(Sweep::Kind::RemoveLeftover, n);
-  while (removing(n))
+  while (sweeping(Sweep::Kind::RemoveLeftover, n))
     work();
   neighbor(n).downs = 0;
 }

@@ -222,7 +222,7 @@ void Session::Impl::on(Context& cx, const Received& e) {
 
 void Session::Impl::on(Context& cx, const Written& e) {
   Line& l = line(e.connection);
-  if (e.all) {
+  if (e.waiting == 0) {
     l.send_hold.reset();
   } else if (l.send_hold) {
     l.send_hold = cx.now + config.send_hold_time;
@@ -231,9 +231,10 @@ void Session::Impl::on(Context& cx, const Written& e) {
 
 void Session::Impl::on(Context& cx, const SendUpdates& e) {
   const auto id = established();
-  if (!id) return;
-  for (const auto& m : e.messages)
-    send(cx, *id, m);
+  if (!id || e.octets.empty()) return;
+  status.messages_sent += e.messages;
+  status.sent.update += e.messages;
+  put(cx, *id, e.octets);
 }
 
 void Session::Impl::on(Context& cx, const RequestRefresh& e) {

@@ -42,6 +42,7 @@ struct SessionConfig {
   Seconds delay_open{0};  // RFC 4271 8.1.1; 0: our OPEN goes at once
   // RFC 9687; 0: off. Only for a shell that tells Written.
   Seconds send_hold_time{0};
+  bool operator==(const SessionConfig&) const = default;
 };
 
 // Which TCP connection: the one we dial or the one we accepted. At most one of each lives.
@@ -73,14 +74,16 @@ struct Received {
   ConnectionId connection;
   std::vector<std::uint8_t> bytes;  // as read from the stream, any cut
 };
-// TCP has taken octets of this connection; all: none is waiting.
+// TCP has taken octets of this connection; so many are waiting still.
 struct Written {
   ConnectionId connection;
-  bool all = true;
+  std::size_t waiting = 0;
 };
-// Whole messages for the neighbor, by bgp/update's encoder in the context of the session. Nothing when it is not up.
+// Whole UPDATEs for the neighbor, one behind the other, by bgp/update's encoder in the context of the session. Nothing
+// when it is not up.
 struct SendUpdates {
-  Messages messages;
+  std::vector<std::uint8_t> octets;
+  std::uint32_t messages = 1;
 };
 // All routes of the family are wanted again (RFC 2918).
 struct RequestRefresh {

@@ -68,6 +68,7 @@ struct Session::Impl {
   // session_lines.cpp
   void dial(Context& cx);
   void send(Context& cx, ConnectionId id, std::vector<std::uint8_t> message);
+  void put(Context& cx, ConnectionId id, std::vector<std::uint8_t> octets);
   // Sends a NOTIFICATION and gives the line for the log that names the neighbor, what was sent and why.
   std::string notify(Context& cx, ConnectionId id, const Notification& n, std::string_view why);
   // As it has to be wrapped for this neighbor (RFC 8538 3.1).

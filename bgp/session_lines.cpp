@@ -54,11 +54,15 @@ void Session::Impl::dial(Context& cx) {
 void Session::Impl::send(Context& cx, ConnectionId id, std::vector<std::uint8_t> message) {
   ++status.messages_sent;
   count(status.sent, MessageType{message[kHeaderOctets - 1]});
+  put(cx, id, std::move(message));
+}
+
+void Session::Impl::put(Context& cx, ConnectionId id, std::vector<std::uint8_t> octets) {
   Line& l = line(id);
   // RFC 9687 4.3. Runs while octets wait for TCP to take them: a message counts as sent when it has.
   const bool watched = l.phase == Phase::Established && l.negotiated->hold_time != Seconds{0};
   if (watched && config.send_hold_time != Seconds{0} && !l.send_hold) l.send_hold = cx.now + config.send_hold_time;
-  cx.out.push_back(SendBytes{id, std::move(message)});
+  cx.out.push_back(SendBytes{id, std::move(octets)});
 }
 
 // RFC 8538 3.1: where a NOTIFICATION would be survived, one that must not be is wrapped into a Hard Reset.

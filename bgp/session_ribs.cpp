@@ -54,7 +54,7 @@ RibsActions SessionRibs::step(TimePoint now, const RibsEvent& event) {
   }
   if (t.refresh) adj_rib_out_.forget();
   if (t.greet || t.refresh) advertise(t);
-  if (t.greet) run(t, SendUpdates{{encode_end_of_rib(Family::V4)}});
+  if (t.greet) run(t, SendUpdates{encode_end_of_rib(Family::V4)});
   t.flush();
   status_ = session_.status();
   status_.prefixes_received = static_cast<std::uint32_t>(adj_rib_in_.size());
@@ -105,7 +105,8 @@ void SessionRibs::announce(Turn& t, const std::vector<Advertisement>& routes) {
 }
 
 void SessionRibs::advertise(Turn& t) {
-  run(t, SendUpdates{adj_rib_out_.difference(config_, session_.context())});
+  for (auto& m : adj_rib_out_.difference(config_, session_.context()))
+    run(t, SendUpdates{std::move(m)});
 }
 
 void SessionRibs::withdraw(Turn& t, const Nlri& n) {

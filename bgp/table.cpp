@@ -9,6 +9,7 @@ namespace {
 
 // Paths of one neighbor to one prefix: past this many it wastes our memory.
 constexpr std::size_t kMaxPathsOfNeighbor = 64;
+constexpr std::uint32_t kLess = ~std::uint32_t{0};
 
 }  // namespace
 
@@ -43,12 +44,14 @@ std::optional<TableChange> Table::put(NeighborId from, const Nlri& nlri, Attribu
     if (p == nullptr) return std::nullopt;
     p->path_id = nlri.path_id;
     p->since = since;
-    ++counts_of(from.value()).received;
+  } else {
+    count(*p, kLess);
   }
   p->epoch = epoch & (kEpochs - 1);
   pool_.hold(received);
   pool_.hold(accepted);
   replace(*p, received, accepted);
+  count(*p, 1);
   return finish(*id, before, true);
 }
 
@@ -88,10 +91,10 @@ Path* Table::find_mutable(PrefixId id, NeighborId from, std::uint32_t path_id) {
   return const_cast<Path*>(find(id, from, path_id));
 }
 
-bool Table::eligible(const Path& p) const {
+bool Table::valid(const Path& p) const {
   if (p.accepted == AttributeId{}) return false;
   const Source& s = sources_[p.neighbor];
-  if (!s.usable || !pool_.next_hop(p.accepted).reachable) return false;
+  if (!pool_.next_hop(p.accepted).reachable) return false;
   if (p.epoch == s.epoch) return true;
   if (s.leftover == Leftover::LongLived) return !pool_.keys(p.accepted).no_llgr;  // RFC 9494 4.3
   return s.leftover == Leftover::Stale;
@@ -162,18 +165,23 @@ std::uint8_t Table::free_number(PrefixId id) const {
   return 0;
 }
 
+// By one more, or less.
+void Table::count(const Path& p, std::uint32_t by) {
+  if (p.epoch != sources_[p.neighbor].epoch) return;
+  Counts& c = counts_of(p.neighbor);
+  c.received += by;
+  if (p.accepted != AttributeId{}) c.accepted += by;
+}
+
 // The new ones come held.
 void Table::replace(Path& p, AttributeId received, AttributeId accepted) {
-  Counts& c = counts_of(p.neighbor);
-  c.accepted -= p.accepted != AttributeId{};
-  c.accepted += accepted != AttributeId{};
   pool_.release(std::exchange(p.received, received));
   pool_.release(std::exchange(p.accepted, accepted));
 }
 
 void Table::drop(Path& p) {
+  count(p, kLess);
   replace(p, {}, {});
-  --counts_of(p.neighbor).received;
   p.present = false;
 }
 

@@ -85,7 +85,9 @@ class Table {
     return p.best ? &p : nullptr;
   }
   const Path* find(PrefixId id, NeighborId from, std::uint32_t path_id) const;
-  bool eligible(const Path& p) const;
+  bool eligible(const Path& p) const { return sources_[p.neighbor].usable && valid(p); }
+  // Eligible but for the verdict of health.
+  bool valid(const Path& p) const;
   Candidate candidate(const Path& p) const;
 
   // Somebody has yet to tell, or to take back, this prefix: its number stays.
@@ -96,10 +98,13 @@ class Table {
   // After a change, once all who must act on it hold the prefix: without them and without paths it is forgotten.
   void settle(PrefixId id);
 
+  // Of the paths that the neighbor's present session has brought.
   struct Counts {
     std::uint32_t received = 0;
     std::uint32_t accepted = 0;
   };
+  // What its earlier sessions have left counts no more; to be told when its epoch has changed.
+  void forget_counts(NeighborId n) { counts_of(n.value()) = {}; }
   Counts counts(NeighborId n) const { return n.value() < counts_.size() ? counts_[n.value()] : Counts{}; }
   std::size_t octets() const;
 
@@ -118,6 +123,7 @@ class Table {
   Path* append(PrefixId id, NeighborId from);
   void replace(Path& p, AttributeId received, AttributeId accepted);
   void drop(Path& p);  // its holds and counts
+  void count(const Path& p, std::uint32_t by);
   void unlink_absent(PrefixId id);
   void choose(PrefixId id);
   TableChange finish(PrefixId id, const Best& before, bool paths);
@@ -162,7 +168,9 @@ TableChange Table::accept_anew(PrefixId id, NeighborId from, Change accepted) {
     const AttributeId now = accepted(std::as_const(*p));
     any |= now != p->accepted;
     pool_.hold(p->received);
+    count(*p, ~std::uint32_t{0});
     replace(*p, p->received, now);
+    count(*p, 1);
   }
   return any ? finish(id, before, true) : TableChange{.id = id};
 }

@@ -227,7 +227,7 @@ asio::awaitable<void> BgpTransport::write_all([[maybe_unused]] Self self, bgp::C
     auto [ec, n] = co_await asio::async_write(l.socket, asio::buffer(batch), kNoThrow);
     if (ec) break;  // the reader sees the same failure and reports it
     if (generation != l.generation) co_return;
-    dispatch(bgp::Written{id, l.outbox.empty()});
+    dispatch(bgp::Written{id, l.outbox.size()});
   }
   if (generation == l.generation) l.writing = false;
 }

@@ -81,12 +81,17 @@ TEST_SUITE("bgp/session core") {
 
   TEST_CASE("what is to be sent goes while the session is up, and nowhere before") {
     Core b;
-    const Messages messages{encode_end_of_rib(Family::V4), encode_route_refresh(Family::V4, RefreshKind::Begin)};
-    CHECK(all<SendBytes>(b.step(SendUpdates{messages})).empty());
+    Octets two = encode_end_of_rib(Family::V4);
+    const Octets one = two;
+    two.insert(two.end(), one.begin(), one.end());
+    CHECK(all<SendBytes>(b.step(SendUpdates{two, 2})).empty());
     b.up();
-    CHECK(all<SendBytes>(b.step(SendUpdates{messages})).size() == 2);
-    CHECK(b.session.status().sent.update == 1);
-    CHECK(b.session.status().sent.route_refresh == 1);
+    const auto before = b.session.status().messages_sent;
+    const auto sent = all<SendBytes>(b.step(SendUpdates{two, 2}));
+    REQUIRE(sent.size() == 1);
+    CHECK(sent[0].bytes == two);
+    CHECK(b.session.status().sent.update == 2);
+    CHECK(b.session.status().messages_sent == before + 2);
   }
 
   TEST_CASE("a family lost to an error is told, and stays lost until the session ends [RFC 4760 7]") {
@@ -209,7 +214,7 @@ TEST_SUITE("bgp/session core") {
     b.up();
     b.step(Written{kOut});
     pass(Seconds{200});
-    b.step(Written{kOut, false});  // some of it: the time starts anew
+    b.step(Written{kOut, 100});  // some of it: the time starts anew
     pass(Seconds{480} - Millis{1});
     CHECK(b.state() == State::Established);
     b.now += Millis{1};

@@ -1,0 +1,263 @@
+#include "bgp/speaker.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/overload.hpp"
+
+namespace cgw::bgp {
+namespace {
+
+// What is handed to TCP ahead of the neighbor's reading: enough for a long fat path, and what a slow neighbor costs at
+// most.
+constexpr std::size_t kWindow = 256U << 10;
+
+std::uint64_t seed_from(Random& random) {
+  std::uint64_t seed = 0;
+  random.fill({reinterpret_cast<std::uint8_t*>(&seed), sizeof seed});
+  return seed;
+}
+
+}  // namespace
+
+Speaker::Speaker(const Router& router, const DecisionOptions& options, Random& random)
+    : random_(random),
+      ribs_(router, options, seed_from(random)),
+      neighbors_(1) {}
+
+Speaker::~Speaker() = default;
+
+// ---- neighbors
+
+NeighborId Speaker::add(NeighborConfig config) {
+  const NeighborId n = ribs_.add_neighbor(config.routes);
+  if (neighbors_.size() <= n.value()) neighbors_.emplace_back();
+  neighbor(n) = Neighbor{};
+  neighbor(n).session = std::make_unique<Session>(config.session, random_);
+  neighbor(n).config = std::move(config);
+  return n;
+}
+
+SpeakerActions Speaker::remove(TimePoint now, NeighborId n) {
+  Turn t{now, {}};
+  run(t, n, Stop{.cease_subcode = 3, .why = "the neighbor is no longer configured"});
+  ribs_.remove_neighbor(n);
+  neighbor(n).session.reset();
+  arm(n);
+  return std::move(t.out);
+}
+
+SpeakerActions Speaker::configure(TimePoint now, NeighborId n, NeighborConfig config) {
+  Turn t{now, {}};
+  Neighbor& me = neighbor(n);
+  const bool anew = config.session != me.config.session;
+  const bool running = status(n).state != State::Idle;
+  if (anew) run(t, n, Stop{.cease_subcode = 6, .why = "its configuration has changed"});
+  me.config = std::move(config);
+  ribs_.configure(n, me.config.routes);
+  if (!anew) return std::move(t.out);
+  me.session = std::make_unique<Session>(me.config.session, random_);
+  if (running) run(t, n, Start{});
+  arm(n);
+  return std::move(t.out);
+}
+
+SpeakerActions Speaker::clear(TimePoint now, NeighborId n, Clear what) {
+  Turn t{now, {}};
+  switch (what) {
+    case Clear::Hard:
+      run(t, n, Reset{.notification = {.code = 6, .subcode = 4, .data = {}}, .why = "cleared by the operator"});
+      break;
+    case Clear::SoftIn: {
+      const auto& agreed = status(n).negotiated;
+      if (neighbor(n).config.soft_reconfiguration_inbound || !agreed || !agreed->route_refresh) {
+        ribs_.judge_again(n);
+        break;
+      }
+      for (const Family f : kFamilies)
+        run(t, n, RequestRefresh{f});
+      break;
+    }
+    case Clear::SoftOut:
+      for (const Family f : kFamilies)
+        ribs_.refresh(n, f);
+      break;
+  }
+  return std::move(t.out);
+}
+
+// ---- events
+
+SpeakerActions Speaker::step(TimePoint now, NeighborId n, const Event& event) {
+  Turn t{now, {}};
+  run(t, n, event);
+  return std::move(t.out);
+}
+
+SpeakerActions Speaker::tick(TimePoint now) {
+  Turn t{now, {}};
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+    const auto [at, n] = *deadlines_.begin();
+    run(t, n, Tick{});
+    // One that has not moved on waits for the next tick.
+    if (neighbor(n).deadline == at) break;
+  }
+  return std::move(t.out);
+}
+
+std::optional<TimePoint> Speaker::next_deadline() const {
+  if (deadlines_.empty()) return std::nullopt;
+  return deadlines_.begin()->first;
+}
+
+void Speaker::arm(NeighborId n) {
+  Neighbor& me = neighbor(n);
+  const auto at = me.session ? me.session->next_deadline() : std::nullopt;
+  if (at == me.deadline) return;
+  if (me.deadline) deadlines_.erase({*me.deadline, n});
+  if (at) deadlines_.emplace(*at, n);
+  me.deadline = at;
+}
+
+void Speaker::run(Turn& t, NeighborId n, const Event& event) {
+  Neighbor& me = neighbor(n);
+  if (!me.session) return;
+  if (const auto* w = std::get_if<Written>(&event)) me.in_flight = w->waiting;
+  std::optional<Reset> end;
+  for (auto& action : me.session->step(t.now, event)) {
+    if (auto* routes = std::get_if<RoutesReceived>(&action)) {
+      // What is behind the limit is not even looked at.
+      if (!end) end = receive(n, routes->update, t.now);
+    } else {
+      obey(t, n, std::move(action));
+    }
+  }
+  if (end) return run(t, n, *end);
+  arm(n);
+}
+
+void Speaker::obey(Turn& t, NeighborId n, Action&& action) {
+  const auto pass_on = [&](auto&& a) { t.out.push_back({n, std::forward<decltype(a)>(a)}); };
+  std::visit(Overload{
+                 [](RoutesReceived&) {},
+                 [&](EndOfRib& a) {
+                   ribs_.end_of_rib(n, a.family);
+                   pass_on(a);
+                 },
+                 [&](SessionUp& a) {
+                   up(n, a.negotiated);
+                   pass_on(std::move(a));
+                 },
+                 [&](SessionDown& a) {
+                   ribs_.down(n, Leftover::Gone);
+                   neighbor(n).in_flight = 0;
+                   pass_on(std::move(a));
+                   pass_on(PathsGone{});
+                 },
+                 [&](RefreshRequested& a) {
+                   if (a.kind == RefreshKind::Request) ribs_.refresh(n, a.family);
+                 },
+                 [&](FamilyDisabled& a) { ribs_.disable(n, a.family); },
+                 [&](auto& a) { pass_on(std::move(a)); },
+             },
+             action);
+}
+
+void Speaker::up(NeighborId n, const Negotiated& agreed) {
+  Neighbor& me = neighbor(n);
+  me.in_flight = 0;
+  me.said_held_back = {};
+  ribs_.up(n, me.session->context(), agreed.remote_router_id);
+}
+
+// Why the session must end, if it must.
+std::optional<Reset> Speaker::receive(NeighborId n, const Update& update, TimePoint now) {
+  const std::size_t refused = ribs_.receive(n, update, now);
+  if (refused > 0) {
+    return Reset{
+        .notification = {.code = 6, .subcode = 8, .data = {}},
+        .why = fmt::format("the table of {} is full: {} routes find no place", name_of(update.family), refused),
+        .pause = neighbor(n).config.limit[update.family].pause};
+  }
+  return past(neighbor(n).config.limit[update.family], update.family, ribs_.table(update.family).counts(n).received);
+}
+
+// ---- work
+
+bool Speaker::may_send(NeighborId n) const {
+  const Neighbor& me = neighbor(n);
+  return me.session && me.in_flight < kWindow && ribs_.has_output(n);
+}
+
+bool Speaker::has_work() const {
+  if (ribs_.has_work()) return true;
+  for (std::uint16_t n = 1; n < neighbors_.size(); ++n)
+    if (may_send(NeighborId{n})) return true;
+  return false;
+}
+
+// One step of a walk and one neighbor's messages, each neighbor in its turn.
+SpeakerActions Speaker::work(TimePoint now) {
+  Turn t{now, {}};
+  ribs_.work();
+  const std::size_t all = neighbors_.size();
+  for (std::size_t k = 1; k < all; ++k) {
+    const NeighborId n{static_cast<std::uint16_t>(1 + (turn_ + k - 1) % (all - 1))};
+    if (!may_send(n)) continue;
+    turn_ = n.value();
+    send(t, n);
+    break;
+  }
+  return std::move(t.out);
+}
+
+void Speaker::send(Turn& t, NeighborId n) {
+  Neighbor& me = neighbor(n);
+  Output out = ribs_.output(n, kWindow - me.in_flight);
+  if (out.messages > 0) {
+    me.in_flight += out.octets.size();
+    run(t, n, SendUpdates{std::move(out.octets), out.messages});
+  }
+  for (const Family f : kFamilies)
+    tell_held_back(t, n, f);
+}
+
+void Speaker::tell_held_back(Turn& t, NeighborId n, Family f) {
+  Neighbor& me = neighbor(n);
+  const Advertiser* a = ribs_.advertiser(n, f);
+  if (a == nullptr || !a->idle()) return;
+  const auto& held = a->held_back();
+  if (!held.empty() && !me.said_held_back[f]) {
+    const auto limit = me.config.routes.maximum_prefix_out[f];
+    t.out.push_back({n, Note{Level::Warning, held_back_text(ribs_.table(f).prefixes(), held, limit)}});
+  }
+  me.said_held_back[f] = !held.empty();
+}
+
+// ---- what there is
+
+std::vector<Way> Speaker::ways(const Prefix& p) const {
+  std::vector<Way> out;
+  const Table& table = ribs_.table(p.address.family());
+  const auto id = table.prefixes().find(p);
+  if (!id) return out;
+  if (const Path* best = table.best(*id); best != nullptr && best->neighbor == 0) return out;
+  for (const Path* path = table.first(*id); path != nullptr; path = table.next(path)) {
+    if (path->neighbor != 0 && table.valid(*path))
+      out.push_back({NeighborId{path->neighbor}, path->accepted, path->path_id});
+  }
+  return out;
+}
+
+PrefixCounts Speaker::counts(NeighborId n, Family f) const {
+  const auto in = ribs_.table(f).counts(n);
+  PrefixCounts out{.received = in.received, .accepted = in.accepted, .filtered = in.received - in.accepted};
+  if (const Advertiser* a = ribs_.advertiser(n, f)) {
+    out.sent = a->told_count();
+    out.held_back = static_cast<std::uint32_t>(a->held_back().size());
+  }
+  return out;
+}
+
+}  // namespace cgw::bgp
