@@ -180,7 +180,11 @@ void Ribs::changed(Rib& rib, const TableChange& c) {
 
 std::uint32_t Ribs::seconds(TimePoint now) {
   if (!start_) start_ = now;
-  return static_cast<std::uint32_t>(std::chrono::duration_cast<Seconds>(now - *start_).count());
+  return clock(now);
+}
+
+std::uint32_t Ribs::clock(TimePoint now) const {
+  return start_ ? static_cast<std::uint32_t>(std::chrono::duration_cast<Seconds>(now - *start_).count()) : 0;
 }
 
 // ---- export

@@ -80,6 +80,8 @@ class Ribs {
   const Sources& sources() const { return sources_; }
   const DecisionOptions& options() const { return options_; }
   const NeighborRoutes& routes(NeighborId n) const { return neighbor(n).routes; }
+  // The seconds that Path::since counts.
+  std::uint32_t clock(TimePoint now) const;
   // Null while it is down or has not agreed on the family.
   const Advertiser* advertiser(NeighborId n, Family f) const;
   std::size_t groups() const { return groups_.size(); }
