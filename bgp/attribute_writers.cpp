@@ -166,11 +166,12 @@ std::vector<std::uint8_t> write_attributes(const PathAttributes& a, const Attrib
   return octets;
 }
 
-std::vector<std::uint8_t> write_mp_next_hop(const PathAttributes& a) {
+std::vector<std::uint8_t> write_mp_next_hop(const PathAttributes& a, Family family) {
   Octets out;
   Writer w(out);
   const auto length = w.len8();
-  w.bytes(a.next_hop.bytes());
+  const bool unset = family == Family::V6 && a.next_hop.is_v4() && a.next_hop.is_unspecified();
+  w.bytes((unset ? IpAddress::v6({}) : a.next_hop).bytes());
   if (a.link_local_next_hop) w.bytes(a.link_local_next_hop->bytes());
   return out;
 }

@@ -87,8 +87,7 @@ std::string_view read_traffic_engineering(const RawAttribute& raw, ReadAttribute
 // RFC 4271 9: kept and marked Partial.
 void keep_unknown(const RawAttribute& raw, ReadAttributes& to);
 
-// Whom attributes are written for: a neighbor, who is to see some of them only, or a record of all there are.
-enum class Audience : std::uint8_t { External, Internal, Record };
+// How attributes are written.
 struct AttributeForm {
   Audience audience = Audience::External;
   bool four_octet_as = true;
@@ -97,8 +96,8 @@ struct AttributeForm {
 // In the order of their types.
 std::vector<std::uint8_t> write_attributes(const PathAttributes& a, const AttributeForm& form);
 void write_attribute(Writer& w, std::uint8_t flags, std::uint8_t type, Bytes value);
-// The next hop of MP_REACH_NLRI, with its length before it.
-std::vector<std::uint8_t> write_mp_next_hop(const PathAttributes& a);
+// The next hop of MP_REACH_NLRI, with its length before it; one that is not set becomes that of the family.
+std::vector<std::uint8_t> write_mp_next_hop(const PathAttributes& a, Family family);
 
 // RFC 4271 5.1.3 and 6.3: an address somebody could have, and not our own.
 bool is_usable_next_hop(const IpAddress& a, const UpdateContext& context);

@@ -95,7 +95,7 @@ Octets attributes(const PathAttributes& a, Family family) {
   const bool multiprotocol = family == Family::V6 || !a.next_hop.is_v4();
   Octets out = write_attributes(a, {Audience::Record, true, !multiprotocol});
   Writer w(out);
-  if (multiprotocol) write_attribute(w, attribute::kOptional, attribute::kMpReach, write_mp_next_hop(a));
+  if (multiprotocol) write_attribute(w, attribute::kOptional, attribute::kMpReach, write_mp_next_hop(a, family));
   return out;
 }
 

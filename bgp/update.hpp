@@ -49,6 +49,9 @@ Result<ParsedUpdate, Notification> parse_update(Bytes body, const UpdateContext&
 
 using Messages = std::vector<std::vector<std::uint8_t>>;
 
+// Whom attributes are written for: a neighbor, who is to see some of them only, or a record of all there are.
+enum class Audience : std::uint8_t { External, Internal, Record };
+
 // Attributes as octets, as they go to the neighbors of one context, ready for routes of one family: the part of an
 // announcement that update groups share.
 class Announcement {
@@ -56,11 +59,15 @@ class Announcement {
   // The error says why neighbors of this context cannot be told (an AS_SET, a next hop of the wrong family, more
   // attributes than fit a message): a route with it must be withdrawn instead.
   static Result<Announcement, std::string> of(const PathAttributes& a, Family family, const UpdateContext& context);
+  // All attributes as they are, for whoever records or monitors what we hold (RFC 7854 4.6), in messages of any length.
+  static Result<Announcement, std::string> record(const PathAttributes& a, Family family, bool path_ids);
   // A message with as many of the first routes as fit, which are taken off. Not to be asked when there are none.
   std::vector<std::uint8_t> next(std::span<const Nlri>& routes) const;
 
  private:
   Announcement() = default;
+  static Result<Announcement, std::string> make(const PathAttributes& a, Family family, const UpdateContext& context,
+                                                Audience audience);
   Family family_ = Family::V4;
   bool multiprotocol_ = false;
   bool path_ids_ = false;

@@ -50,14 +50,25 @@ std::size_t longest_route(Family family, bool path_ids) {
 Result<Announcement, std::string> Announcement::of(const PathAttributes& a, Family family,
                                                    const UpdateContext& context) {
   if (auto why = refusal(a, family, context); !why.empty()) return fail(std::move(why));
+  return make(a, family, context, context.ebgp ? Audience::External : Audience::Internal);
+}
+
+Result<Announcement, std::string> Announcement::record(const PathAttributes& a, Family family, bool path_ids) {
+  UpdateContext context;
+  context.add_path_send = {path_ids, path_ids};
+  context.max_message = kMaxExtendedMessage;
+  return make(a, family, context, Audience::Record);
+}
+
+Result<Announcement, std::string> Announcement::make(const PathAttributes& a, Family family,
+                                                     const UpdateContext& context, Audience audience) {
   Announcement out;
   out.family_ = family;
   out.multiprotocol_ = family == Family::V6 || !a.next_hop.is_v4();
   out.path_ids_ = context.add_path_send[family];
   out.max_message_ = context.max_message;
-  const Audience audience = context.ebgp ? Audience::External : Audience::Internal;
   out.attributes_ = write_attributes(a, {audience, context.four_octet_as, !out.multiprotocol_});
-  if (out.multiprotocol_) out.next_hop_ = write_mp_next_hop(a);
+  if (out.multiprotocol_) out.next_hop_ = write_mp_next_hop(a, family);
   const std::size_t multiprotocol = out.multiprotocol_ ? kMpFixed + out.next_hop_.size() + 1 : 0;
   const std::size_t least = kFixed + out.attributes_.size() + multiprotocol + longest_route(family, out.path_ids_);
   if (least > context.max_message) {
