@@ -183,6 +183,7 @@ class Load {
     c.nat_keepalive = Seconds{86400};
     // A responder that saturates its core is slow, not dead.
     c.retransmit = {Millis{4000}, Millis{8000}, Millis{16000}};
+    c.init_pace = c.init_max = Millis{8000};
     peers_[i] = std::make_unique<ipsec::IkePeer>(std::move(c), entropy_);
     step(i, ipsec::Start{});
   }

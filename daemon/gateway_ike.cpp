@@ -15,9 +15,13 @@ void Gateway::receive(ipsec::Received datagram) {
   if (stopping_) return;
   const auto visitor = Overload{
       [&](const ipsec::Demux::Deliver& d) { tunnels_[d.peer]->receive(std::move(datagram)); },
-      [&](const ipsec::SendDatagram& d) { ike_.send(d); },
+      [&](const ipsec::Demux::Answer& a) {
+        ike_.send(a.datagram);
+        if (a.from) tunnels_[*a.from]->stray();
+      },
       [&](const ipsec::Demux::Hint& h) { tunnels_[h.peer]->hint(h.why); },
       [&](const ipsec::Demux::Ignore& i) {
+        if (i.from) tunnels_[*i.from]->stray();
         if (demux_.drops().at(i.why) > 1) return;
         note(Level::Info, fmt::format("IKE from {} is ignored: {} (said once)", datagram.remote.to_string(), i.why));
       },

@@ -49,6 +49,9 @@ void Gateway::wait_icmp() {
           t != nullptr && t->interface() == reply.interface && t->setup().config.vpn_gateway_inside == reply.from;
       if (expected) tunnels_[reply.tunnel - 1U]->probe_answered(reply.sequence);
     }
+    for (const auto& address : icmp_.take_refusals()) {
+      if (const auto peer = ike_peers_.at(address)) tunnels_[*peer]->refused();
+    }
     wait_icmp();
   });
 }

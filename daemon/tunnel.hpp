@@ -71,6 +71,10 @@ class Tunnel : public std::enable_shared_from_this<Tunnel> {
   void receive(ipsec::Received datagram);
   // An unauthenticated message has it that the peer lost its SAs.
   void hint(std::string why);
+  // The peer's host says that nobody listens there.
+  void refused();
+  // The peer sent something that is of no IKE SA.
+  void stray();
   // Every IKE message goes to the log in words, or no longer.
   void debug_ike(bool on);
   // New keys now; false: there is no tunnel to make them for.

@@ -84,6 +84,14 @@ void Tunnel::hint(std::string why) {
   if (ike_ && !stopped_) step_ike(ipsec::Suspect{.why = std::move(why), .hint = true});
 }
 
+void Tunnel::refused() {
+  if (ike_ && !stopped_) step_ike(ipsec::Refused{});
+}
+
+void Tunnel::stray() {
+  if (ike_ && !stopped_) step_ike(ipsec::Stray{});
+}
+
 bool Tunnel::renew(ipsec::Renew::What what) {
   if (!ike_ || stopped_ || ike_->status().state != ipsec::PeerState::Established) return false;
   step_ike(ipsec::Renew{what});

@@ -211,6 +211,8 @@ void IkePeer::Impl::supersede(Context& cx, IkeSa& sa, bool forgotten) {
   for (auto& other : sas) {
     if (other.get() == &sa) continue;
     if (forgotten && other->established && *other->established <= sa.created) drop(cx, *other);
+    // It may have forgotten it without a word.
+    if (!other->gone) check(cx, *other, Duration{});
     // An attempt of our own that the peer has not answered is of no use any more.
     if (sa.current() != nullptr && other->state == IkeSa::State::InitSent) drop(cx, *other);
   }
@@ -227,6 +229,7 @@ void IkePeer::Impl::established(Context& cx, IkeSa& sa) {
   sa.init_response = Buffer();
   sa.in_before.reset();
   connect_at.reset();
+  silent_since.reset();
   said.clear();
   status.last_error.clear();
   moved_why = fmt::format("{} with {}, {}", sa.initiator ? "initiated" : "accepted", sa.remote.to_string(),

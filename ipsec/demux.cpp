@@ -80,9 +80,9 @@ Demux::Demux(Entropy& entropy, DemuxLimits limits)
       demanded_(limits.cookies_per_second, limits.cookies_per_second),
       errors_(limits.errors_per_second, limits.errors_per_second) {}
 
-Demux::Verdict Demux::ignore(std::string_view why) {
+Demux::Verdict Demux::ignore(std::string_view why, std::optional<std::size_t> from) {
   ++drops_[why];
-  return Ignore{why};
+  return Ignore{why, from};
 }
 
 Demux::Verdict Demux::sort(TimePoint now, const Received& d, const PeerTable& peers) {
@@ -93,7 +93,7 @@ Demux::Verdict Demux::sort(TimePoint now, const Received& d, const PeerTable& pe
     // RFC 7296 2.5: "MUST drop the message and SHOULD send an unauthenticated Notify message of type
     // INVALID_MAJOR_VERSION".
     if (h->response || !peers.at(d.remote.address) || !may_answer(now)) return ignore("unknown major version");
-    return plain_answer(*h, d, make_notify(NotifyType::InvalidMajorVersion));
+    return Answer{plain_answer(*h, d, make_notify(NotifyType::InvalidMajorVersion)), std::nullopt};
   }
   if (const auto owner = peers.owner(h->spi_i, h->spi_r, d.remote.address)) return Deliver{*owner};
   const bool init = h->exchange == Exchange::IkeSaInit && !h->response && h->spi_r == 0 && h->spi_i != 0;
@@ -116,8 +116,8 @@ Demux::Verdict Demux::sort_init(TimePoint now, const Header& h, const Received& 
     const auto cookie = find_notify(*payloads, NotifyType::Cookie);
     if (!cookie || !cookies_.good(now, cookie->data, nonce->body, d.remote.address, h.spi_i)) {
       if (!demanded_.take(now)) return ignore("too many IKE_SA_INIT requests");
-      return plain_answer(h, d,
-                          make_notify(NotifyType::Cookie, cookies_.make(now, nonce->body, d.remote.address, h.spi_i)));
+      Payload fresh = make_notify(NotifyType::Cookie, cookies_.make(now, nonce->body, d.remote.address, h.spi_i));
+      return Answer{plain_answer(h, d, fresh), std::nullopt};
     }
   }
   auto& bucket = inits_.try_emplace(d.remote.address, limits_.inits_per_second, limits_.inits_per_second).first->second;
@@ -129,16 +129,16 @@ Demux::Verdict Demux::sort_init(TimePoint now, const Header& h, const Received& 
 Demux::Verdict Demux::sort_stray(TimePoint now, const Header& h, const Received& d, const PeerTable& peers) {
   const auto at = peers.at(d.remote.address);
   if (!at) return ignore("no tunnel has this outside address");
-  if (h.response || h.exchange == Exchange::IkeSaInit) return ignore("of an unknown IKE SA");
+  if (h.response || h.exchange == Exchange::IkeSaInit) return ignore("of an unknown IKE SA", at);
   if (h.exchange == Exchange::Informational && h.first == PayloadType::Notify) {
     // RFC 7296 1.5: INVALID_SPI outside of any IKE SA is never answered.
     const auto payloads = payloads_of(h, d);
     if (payloads && find_notify(*payloads, NotifyType::InvalidSpi))
       return Hint{*at, "the peer says INVALID_SPI, unauthenticated"};
-    return ignore("of an unknown IKE SA");
+    return ignore("of an unknown IKE SA", at);
   }
-  if (!may_answer(now)) return ignore("of an unknown IKE SA");
-  return plain_answer(h, d, make_notify(NotifyType::InvalidIkeSpi));
+  if (!may_answer(now)) return ignore("of an unknown IKE SA", at);
+  return Answer{plain_answer(h, d, make_notify(NotifyType::InvalidIkeSpi)), at};
 }
 
 }  // namespace cgw::ipsec

@@ -63,9 +63,14 @@ class Demux {
     std::string why;
   };
   struct Ignore {
-    std::string_view why;  // one of a few; also in drops()
+    std::string_view why;             // one of a few; also in drops()
+    std::optional<std::size_t> from;  // at least the address is this peer's: it is there
   };
-  using Verdict = std::variant<Deliver, SendDatagram, Hint, Ignore>;
+  struct Answer {
+    SendDatagram datagram;
+    std::optional<std::size_t> from;
+  };
+  using Verdict = std::variant<Deliver, Answer, Hint, Ignore>;
 
   Verdict sort(TimePoint now, const Received& d, const PeerTable& peers);
   const std::map<std::string_view, std::uint64_t>& drops() const { return drops_; }
@@ -73,7 +78,7 @@ class Demux {
  private:
   Verdict sort_init(TimePoint now, const Header& h, const Received& d, const PeerTable& peers);
   Verdict sort_stray(TimePoint now, const Header& h, const Received& d, const PeerTable& peers);
-  Verdict ignore(std::string_view why);
+  Verdict ignore(std::string_view why, std::optional<std::size_t> from = std::nullopt);
   bool may_answer(TimePoint now) { return errors_.take(now); }
 
   DemuxLimits limits_;

@@ -141,6 +141,7 @@ struct IkeSa {
   unsigned reauth_tries = 0;
   bool authenticated_by_us = false;     // we began its IKE_AUTH, or that of the one it was rekeyed from
   bool replaces = false;                // made to authenticate anew: the others go when it is up
+  bool beside = false;                  // begun while it is in doubt whether the peer still has the other one
   unsigned refusals = 0;                // in a row
   unsigned forgotten = 0;               // STATE_NOT_FOUND in a row
   std::optional<TimePoint> busy_since;  // nothing but TEMPORARY_FAILURE since then

@@ -10,7 +10,8 @@ namespace {
 
 constexpr Seconds kBetweenChecks{2};  // by our own evidence
 constexpr Seconds kBetweenHints{10};  // by what anybody may have sent
-constexpr unsigned kRekeyAt = 3;      // the peer answers, but no ESP comes: has it lost the Child SA?
+constexpr Millis kBetweenStirs{200};
+constexpr unsigned kRekeyAt = 3;  // the peer answers, but no ESP comes: has it lost the Child SA?
 
 }  // namespace
 
@@ -32,12 +33,55 @@ void IkePeer::Impl::check(Context& cx, IkeSa& sa, Duration pause) {
 void IkePeer::Impl::resend(Context& cx, IkeSa& sa) {
   Request& r = *sa.request;
   r.sent = 0;
-  r.next = cx.now + schedule(r).front();
+  r.next = cx.now + patience(cx, sa, r).value_or(Duration{});
   send_datagrams(cx, sa, r.datagrams);
+}
+
+// Something came from the peer, or from who knows its address: an IKE_SA_INIT that waits for an answer goes out again.
+void IkePeer::Impl::stir(Context& cx) {
+  if (stirred_at && *stirred_at + kBetweenStirs > cx.now) return;
+  for (auto& sa : sas) {
+    if (sa->gone || sa->state != IkeSa::State::InitSent || !sa->request) continue;
+    stirred_at = silent_since = cx.now;
+    resend(cx, *sa);
+  }
+}
+
+// An attempt while there is a tunnel, which goes when the new one is up (as with a reauthentication). If the peer
+// answers within the old one after all, it is forgotten.
+void IkePeer::Impl::begin_beside(Context& cx) {
+  if (!config.initiate || (beside_at && *beside_at + kBetweenHints > cx.now)) return;
+  const auto trying = [](const auto& s) {
+    return !s->gone && (s->state == IkeSa::State::InitSent || s->state == IkeSa::State::AuthSent);
+  };
+  if (std::ranges::any_of(sas, trying)) return;
+  beside_at = cx.now;
+  auto fresh = std::make_unique<IkeSa>();
+  IkeSa& sa = *fresh;
+  sas.push_back(std::move(fresh));
+  sa.created = cx.now;
+  sa.replaces = sa.beside = true;
+  start_init(cx, sa);
+}
+
+void IkePeer::Impl::forget_beside(Context& cx) {
+  for (auto& sa : sas) {
+    if (!sa->gone && sa->beside && sa->state == IkeSa::State::InitSent) drop(cx, *sa);
+  }
+}
+
+void IkePeer::Impl::on(Context& cx, const Refused&) {
+  refused_at = cx.now;
+  for (auto& sa : sas) {
+    if (!sa->gone && sa->state == IkeSa::State::InitSent && sa->request)
+      sa->request->next = std::min(sa->request->next, cx.now + patience(cx, *sa, *sa->request).value_or(Duration{}));
+    check(cx, *sa, kBetweenHints);
+  }
 }
 
 // Answered again and again, a doubt is put less often.
 void IkePeer::Impl::on(Context& cx, const Suspect& e) {
+  if (e.hint) stir(cx);
   for (auto& sa : sas) {
     const Duration pause = std::min<Duration>(kBetweenChecks * (1U << std::min(sa->doubts, 8U)), config.dpd_interval);
     check(cx, *sa, e.hint ? kBetweenHints : std::max<Duration>(pause, kBetweenChecks));
@@ -50,6 +94,7 @@ void IkePeer::Impl::on(Context& cx, const EspSeen&) {
   if (sa == nullptr) return;
   sa->last_heard = cx.now;
   sa->doubts = 0;
+  forget_beside(cx);
   if (sa->request) sa->request->liveness = false;
 }
 
@@ -80,7 +125,9 @@ void IkePeer::Impl::on_unprotected(Context& cx, IkeSa& sa, const Header& h, cons
   if (!h.response || !sa.request || sa.request->id != h.message_id) return;
   const auto chain = parse_chain(h.first, Bytes(e.message).subspan(kHeaderOctets));
   if (chain) trace(cx, false, e.remote, h, chain->payloads);
-  if (chain && find_notify(chain->payloads, NotifyType::InvalidIkeSpi)) check(cx, sa, kBetweenHints);
+  if (!chain || !find_notify(chain->payloads, NotifyType::InvalidIkeSpi)) return;
+  check(cx, sa, kBetweenHints);
+  if (current() == &sa) begin_beside(cx);
 }
 
 void IkePeer::Impl::on(Context& cx, const PeerMapped& e) {

@@ -49,7 +49,11 @@ struct PeerConfig {
   // exponentially). liveness: of a request that asks whether the peer is still there.
   std::vector<Millis> retransmit{Millis{500}, Millis{1000}, Millis{2000}, Millis{4000}};
   std::vector<Millis> liveness{Millis{100}, Millis{200}, Millis{400}, Millis{800}, Millis{1600}};
-  Millis retry_first{1000};  // pause before the next attempt: doubles, with jitter, to retry_max
+  // IKE_SA_INIT, which costs little, is sent again at this pace while there is no tunnel; a silence of more than 300
+  // times that long makes the waits longer, up to init_max. init_refused: while the peer's host says that nobody
+  // listens.
+  Millis init_pace{1000}, init_max{4000}, init_refused{200};
+  Millis retry_first{250};  // pause before the next attempt: doubles, with jitter, to retry_max
   Millis retry_max{10000};
   Seconds nat_keepalive{20};
 };
@@ -97,6 +101,11 @@ struct Suspect {
   std::string why;
   bool hint = false;  // from a message nobody authenticated: asked rarely (RFC 7296 2.21.4)
 };
+// The peer's host says that nobody listens there (ICMP port unreachable; anybody can write it): IKE is about to start
+// there, or has ended.
+struct Refused {};
+// A datagram from the peer's address that is of no IKE SA we know: it is there.
+struct Stray {};
 // The way to the peer is another. From a new source address everything is made anew; from the same one what is under
 // way is sent again at once.
 struct PathChanged {
@@ -109,7 +118,7 @@ struct Debug {
 };
 struct Tick {};
 using Event = std::variant<Start, Stop, Received, Reestablish, EspSeen, ChildExpiring, PeerMapped, WallClock, Renew,
-                           Suspect, PathChanged, Debug, Tick>;
+                           Suspect, Refused, Stray, PathChanged, Debug, Tick>;
 
 // ---- actions, to be carried out in this order
 struct SendDatagram {

@@ -34,6 +34,8 @@ struct IkePeer::Impl {
   void on(Context& cx, const PeerMapped& e);
   void on(Context& cx, const Renew& e);
   void on(Context& cx, const Suspect& e);
+  void on(Context& cx, const Refused&);
+  void on(Context& cx, const Stray&) { stir(cx); }
   void on(Context& cx, const PathChanged& e);
   void on(Context& cx, const Debug& e) { static_cast<void>(cx), debug = e; }
   void on(Context& cx, const Tick&);
@@ -65,6 +67,9 @@ struct IkePeer::Impl {
   // liveness.cpp
   void check(Context& cx, IkeSa& sa, Duration pause);
   void resend(Context& cx, IkeSa& sa);
+  void stir(Context& cx);
+  void begin_beside(Context& cx);
+  void forget_beside(Context& cx);
   void on_unprotected(Context& cx, IkeSa& sa, const Header& h, const Received& e);
   void follow(Context& cx, IkeSa& sa, const Endpoint& remote);
 
@@ -76,10 +81,10 @@ struct IkePeer::Impl {
   void respond(Context& cx, IkeSa& sa, const Payloads& payloads);
   // RFC 7296 2.21.3: fatal for the IKE SA.
   void refuse_as_malformed(Context& cx, IkeSa& sa);
-  const std::vector<Millis>& schedule(const Request& r) const {
-    return r.liveness ? config.liveness : config.retransmit;
-  }
+  // How long an answer is awaited before the request is sent again; nothing: it was sent often enough.
+  std::optional<Duration> patience(const Context& cx, const IkeSa& sa, const Request& r) const;
   void retransmit(Context& cx, IkeSa& sa);
+  void doubted(Context& cx, IkeSa& sa, std::size_t unanswered);
   void queue(Context& cx, IkeSa& sa, Task t);
   void pump(Context& cx, IkeSa& sa);
   void on_protected(Context& cx, IkeSa& sa, const Received& e, const Header& h);
@@ -224,6 +229,8 @@ struct IkePeer::Impl {
   std::optional<Duration> wall_offset;
   std::optional<TimePoint> connect_at;
   Duration backoff{};
+  std::optional<TimePoint> silent_since;  // no answer to IKE_SA_INIT, and nothing else that says that the peer is there
+  std::optional<TimePoint> refused_at, stirred_at, beside_at;
   std::string moved_why;
   std::string said;       // the last failure that was logged, said once
   std::string said_init;  // of IKE_SA_INIT messages, which nobody authenticates

@@ -10,6 +10,10 @@ namespace cgw::ipsec {
 namespace {
 
 constexpr std::size_t kMaxTasks = 32;
+constexpr Seconds kInitAttempt{30};      // with one SPI and one Diffie-Hellman
+constexpr Seconds kRefusedFor{3};        // Linux tells one sender once a second
+constexpr int kSilence = 300;            // this part of it is waited
+constexpr std::size_t kBesideAfter = 3;  // times that a question was sent again: 0.7 s
 
 bool deletes_ike(const Payloads& payloads) {
   return std::ranges::any_of(payloads, [](const Payload& p) {
@@ -68,15 +72,30 @@ void IkePeer::Impl::send_request(Context& cx, IkeSa& sa, Exchange e, Request r, 
   r.id = sa.next_request++;
   trace(cx, true, sa.remote, sa.header(e, false, r.id), payloads);
   r.datagrams = protect(sa.header(e, false, r.id), payloads, *sa.out, sa.peer_fragments, [&] { return next_iv(sa); });
-  r.next = cx.now + schedule(r).front();
+  r.next = cx.now + *patience(cx, sa, r);
   send_datagrams(cx, sa, r.datagrams);
   sa.request = std::move(r);
+}
+
+// RFC 7296 2.4: waits grow exponentially so as not to add to a congestion. One small datagram a second adds to none,
+// and a peer that comes back has its tunnel again within it; with the silence the waits grow all the same.
+std::optional<Duration> IkePeer::Impl::patience(const Context& cx, const IkeSa& sa, const Request& r) const {
+  if (r.task.kind != TaskKind::Init) {
+    const auto& waits = r.liveness ? config.liveness : config.retransmit;
+    return r.sent < waits.size() ? std::optional<Duration>(waits[r.sent]) : std::nullopt;
+  }
+  if (sa.created + kInitAttempt <= cx.now) return std::nullopt;
+  const Duration silence = silent_since ? cx.now - *silent_since : Duration{};
+  const Duration pace = std::clamp<Duration>(silence / kSilence, config.init_pace, config.init_max);
+  if (pace > config.init_pace) return pace;
+  if (refused_at && *refused_at + kRefusedFor > cx.now) return config.init_refused;
+  return r.sent == 0 ? pace / 2 : pace;
 }
 
 void IkePeer::Impl::send_plain_request(Context& cx, IkeSa& sa, Request r, Buffer message) {
   r.id = 0;
   r.datagrams = {std::move(message)};
-  r.next = cx.now + config.retransmit.front();
+  r.next = cx.now + patience(cx, sa, r).value_or(Duration{});
   sa.next_request = 1;
   send_datagrams(cx, sa, r.datagrams);
   sa.request = std::move(r);
@@ -100,16 +119,28 @@ void IkePeer::Impl::refuse_as_malformed(Context& cx, IkeSa& sa) {
 
 void IkePeer::Impl::retransmit(Context& cx, IkeSa& sa) {
   Request& r = *sa.request;
-  if (++r.sent >= schedule(r).size()) {
+  ++r.sent;
+  const auto wait = patience(cx, sa, r);
+  if (!wait) {
     if (sa.doing(TaskKind::RekeyIke) && r.rival) follow_rival(cx, sa, *r.rival);
     const bool up = sa.state == IkeSa::State::Established;
     if (sa.state == IkeSa::State::Deleting || sa.drop_at) return drop(cx, sa);
     return failed(cx, sa, fmt::format("{} does not answer{}", sa.remote.to_string(), up ? " (DPD)" : ""), false);
   }
-  r.next = cx.now + schedule(r)[r.sent];
+  r.next = cx.now + *wait;
   if (debug.messages)
     cx.out.push_back(Trace{{fmt::format("-> {} request {} again ({})", sa.remote.to_string(), r.id, r.sent)}});
   send_datagrams(cx, sa, r.datagrams);
+  if (r.liveness) doubted(cx, sa, r.sent);
+}
+
+// A question whether the peer is still there has no answer yet. When the peer has begun another IKE SA meanwhile, that
+// one is sent with; else one is begun beside this one, so that a peer that has forgotten this one does not wait for us
+// to be sure.
+void IkePeer::Impl::doubted(Context& cx, IkeSa& sa, std::size_t unanswered) {
+  IkeSa* newest = current();
+  if (newest != nullptr && newest != &sa && sa.child_in(sending) != nullptr) use_outbound(cx, *newest->current());
+  if (unanswered == kBesideAfter && newest == &sa) begin_beside(cx);
 }
 
 void IkePeer::Impl::queue(Context& cx, IkeSa& sa, Task t) {
@@ -167,6 +198,7 @@ void IkePeer::Impl::on_protected(Context& cx, IkeSa& sa, const Received& e, cons
     return;
   }
   sa.last_heard = cx.now;
+  if (sa.usable()) forget_beside(cx);
   if (repeated) {
     if (opened->fragment <= 1) send_datagrams(cx, sa, sa.last_response);
     return;

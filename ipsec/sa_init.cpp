@@ -62,6 +62,7 @@ void IkePeer::Impl::start_init(Context& cx, IkeSa& sa) {
   sa.forced_encap = config.force_encap;
   sa.ni.resize(kNonceOctets);
   entropy.fill(sa.ni);
+  if (!silent_since) silent_since = cx.now;
   ++status.attempts;
   send_init(cx, sa, config.ike.front().dh);
 }
@@ -180,6 +181,7 @@ void IkePeer::Impl::on_init_response(Context& cx, IkeSa& sa, const Header& h, co
   const auto shared = sa.ke->shared_secret(init->ke.value);
   if (!shared) return note(cx, Level::Warning, "IKE_SA_INIT from the peer holds " + shared.error());
 
+  silent_since.reset();
   sa.spi_r = h.spi_r;
   sa.nr = init->nonce;
   sa.suite = chosen->suite;

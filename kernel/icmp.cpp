@@ -6,9 +6,11 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include <fmt/format.h>
 #include <linux/icmp.h>
@@ -20,6 +22,7 @@ namespace cgw::kernel {
 namespace {
 
 constexpr int kReadsPerCall = 1024;  // a flood of replies does not hold up the caller for good
+constexpr std::size_t kMaxRefusals = 64;
 
 struct Socket {
   Family family;
@@ -27,15 +30,16 @@ struct Socket {
   bool raw = true;  // false: a "ping" socket, for which the kernel chooses the identifier
 };
 
-void keep_only_replies(const Socket& s) {
+void keep_only_replies_and_errors(const Socket& s) {
   if (!s.raw) return;
   if (s.family == Family::V4) {
-    const std::uint32_t blocked = ~(1u << ICMP_ECHOREPLY);
+    const std::uint32_t blocked = ~(1u << ICMP_ECHOREPLY | 1u << ICMP_DEST_UNREACH);
     setsockopt(s.fd.get(), SOL_RAW, ICMP_FILTER, &blocked, sizeof blocked);
   } else {
     icmp6_filter pass;
     ICMP6_FILTER_SETBLOCKALL(&pass);
     ICMP6_FILTER_SETPASS(ICMP6_ECHO_REPLY, &pass);
+    ICMP6_FILTER_SETPASS(ICMP6_DST_UNREACH, &pass);
     setsockopt(s.fd.get(), IPPROTO_ICMPV6, ICMP6_FILTER, &pass, sizeof pass);
   }
 }
@@ -50,7 +54,7 @@ KernelResult<Socket> open_socket(Family family) {
   if (s.fd.get() < 0)
     return fail(KernelError{errno, v4 ? "ICMP socket" : "ICMPv6 socket",
                             "needs CAP_NET_RAW, or the group in net.ipv4.ping_group_range"});
-  keep_only_replies(s);
+  keep_only_replies_and_errors(s);
   const int on = 1;
   if (v4)
     setsockopt(s.fd.get(), IPPROTO_IP, IP_PKTINFO, &on, sizeof on);
@@ -116,13 +120,19 @@ IfIndex arrived_on(msghdr& m) {
 
 struct IcmpEcho::Impl {
   const Socket* socket_for(Family f) const;
-  std::optional<Reply> receive(const Socket& s, bool& empty) const;
+  std::optional<Reply> receive(const Socket& s, bool& empty);
+  void refused(const IpAddress& by);
 
   std::vector<Socket> sockets;
   UniqueFd poll;  // readable when one of the sockets is
   icmp::Cookie cookie{};
   std::uint16_t identifier = 0;
+  std::vector<IpAddress> refusals;
 };
+
+void IcmpEcho::Impl::refused(const IpAddress& by) {
+  if (refusals.size() < kMaxRefusals && std::ranges::find(refusals, by) == refusals.end()) refusals.push_back(by);
+}
 
 const Socket* IcmpEcho::Impl::socket_for(Family f) const {
   for (const auto& s : sockets) {
@@ -131,7 +141,7 @@ const Socket* IcmpEcho::Impl::socket_for(Family f) const {
   return nullptr;
 }
 
-std::optional<IcmpEcho::Reply> IcmpEcho::Impl::receive(const Socket& s, bool& empty) const {
+std::optional<IcmpEcho::Reply> IcmpEcho::Impl::receive(const Socket& s, bool& empty) {
   std::array<std::uint8_t, 256> buffer;
   Control control;
   sockaddr_storage from{};
@@ -149,6 +159,7 @@ std::optional<IcmpEcho::Reply> IcmpEcho::Impl::receive(const Socket& s, bool& em
   if (n < 0) return std::nullopt;
   std::span<const std::uint8_t> data(buffer.data(), static_cast<std::size_t>(n));
   if (s.raw && s.family == Family::V4) data = icmp::behind_ipv4_header(data);
+  if (const auto by = icmp::refused_by(s.family, data)) refused(*by);
   const auto echo = icmp::read_reply(s.family, cookie, data);
   if (!echo) return std::nullopt;
   return Reply{echo->tunnel, echo->sequence, from_sockaddr(from), arrived_on(m)};
@@ -222,6 +233,10 @@ std::vector<IcmpEcho::Reply> IcmpEcho::read() {
     }
   }
   return out;
+}
+
+std::vector<IpAddress> IcmpEcho::take_refusals() {
+  return std::exchange(impl_->refusals, {});
 }
 
 }  // namespace cgw::kernel

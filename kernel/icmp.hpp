@@ -10,7 +10,7 @@
 namespace cgw::kernel {
 
 // ICMP echo through named interfaces, all on one socket. send() pins the packet to the interface whatever
-// the routes say.
+// the routes say. And what other hosts' ICMP says of our IKE and ESP.
 class IcmpEcho {
  public:
   static KernelResult<IcmpEcho> open();
@@ -28,6 +28,8 @@ class IcmpEcho {
     IfIndex interface;
   };
   std::vector<Reply> read();  // never blocks
+  // Addresses whose hosts said, among what read() met, that nobody is there for our IKE or ESP; once each.
+  std::vector<IpAddress> take_refusals();
 
  private:
   struct Impl;

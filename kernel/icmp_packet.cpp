@@ -14,6 +14,14 @@ std::uint16_t get16(const std::uint8_t* at) {
   return static_cast<std::uint16_t>(at[0] << 8 | at[1]);
 }
 
+constexpr std::uint8_t kUdp = 17, kEsp = 50;
+constexpr std::size_t kIcmpHeader = 8, kIpv6Header = 40;
+
+bool ours(std::uint8_t protocol, std::span<const std::uint8_t> header) {
+  if (protocol != kUdp) return protocol == kEsp;
+  return header.size() >= 2 && (get16(header.data()) == 500 || get16(header.data()) == 4500);
+}
+
 }  // namespace
 
 Packet request(Family family, std::uint16_t identifier, const Cookie& cookie, Echo echo) {
@@ -33,6 +41,20 @@ std::optional<Echo> read_reply(Family family, const Cookie& cookie, std::span<co
   if (family == Family::V4 && checksum(icmp) != 0) return std::nullopt;
   if (!std::ranges::equal(icmp.subspan(8, cookie.size()), cookie)) return std::nullopt;
   return Echo{get16(&icmp[16]), get16(&icmp[6])};
+}
+
+std::optional<IpAddress> refused_by(Family family, std::span<const std::uint8_t> icmp) {
+  if (icmp.size() < kIcmpHeader) return std::nullopt;
+  const auto quoted = icmp.subspan(kIcmpHeader);
+  if (family == Family::V4) {
+    const bool refused = icmp[0] == 3 && (icmp[1] == 2 || icmp[1] == 3);
+    const auto rest = behind_ipv4_header(quoted);
+    if (!refused || rest.empty() || !ours(quoted[9], rest)) return std::nullopt;
+    return IpAddress::from_bytes(quoted.subspan(16, 4));
+  }
+  const bool refused = icmp[0] == 1 && icmp[1] == 4 && quoted.size() >= kIpv6Header && quoted[0] >> 4 == 6;
+  if (!refused || !ours(quoted[6], quoted.subspan(kIpv6Header))) return std::nullopt;
+  return IpAddress::from_bytes(quoted.subspan(24, 16));
 }
 
 std::span<const std::uint8_t> behind_ipv4_header(std::span<const std::uint8_t> packet) {

@@ -80,7 +80,8 @@ struct Door {
 };
 
 std::optional<Notify> notify_in(const Demux::Verdict& v, NotifyType type) {
-  const auto* d = std::get_if<SendDatagram>(&v);
+  const auto* a = std::get_if<Demux::Answer>(&v);
+  const auto* d = a != nullptr ? &a->datagram : nullptr;
   if (d == nullptr) return std::nullopt;
   const auto h = parse_header(d->message);
   const auto chain = parse_chain(h->first, Bytes(d->message).subspan(kHeaderOctets));
@@ -117,7 +118,7 @@ TEST_CASE("from the third half-open IKE SA on a COOKIE is demanded, without stat
   CHECK(cookie->data.size() <= 64);
   CHECK(d.peer.half_open() == 2);
   CHECK(d.entropy.exchanges == before);
-  const auto h = parse_header(std::get<SendDatagram>(v).message);
+  const auto h = parse_header(std::get<Demux::Answer>(v).datagram.message);
   CHECK(h->response);
   CHECK_FALSE(h->initiator);
   CHECK(h->spi_i == 7);
@@ -198,28 +199,33 @@ TEST_CASE("a request of an unknown IKE SA is answered INVALID_IKE_SPI, ten times
   const Received r = message(h, {{PayloadType::Sk, false, Buffer(40, 1)}});
   const auto v = d.sort(r);
   REQUIRE(notify_in(v, NotifyType::InvalidIkeSpi));
-  const auto out = *parse_header(std::get<SendDatagram>(v).message);
+  CHECK(std::get<Demux::Answer>(v).from == 1U);  // it is there
+  const auto out = *parse_header(std::get<Demux::Answer>(v).datagram.message);
   CHECK(out.spi_i == 5);
   CHECK(out.spi_r == 6);
   CHECK(out.message_id == 77);
   CHECK(out.response);
   CHECK_FALSE(out.initiator);
-  CHECK(std::get<SendDatagram>(v).remote == kPeer);
+  CHECK(std::get<Demux::Answer>(v).datagram.remote == kPeer);
   int answered = 1;
   for (int i = 0; i < 30; ++i)
-    answered += std::holds_alternative<SendDatagram>(d.sort(r)) ? 1 : 0;
+    answered += std::holds_alternative<Demux::Answer>(d.sort(r)) ? 1 : 0;
   CHECK(answered == 10);
   d.now += Seconds{1};
-  CHECK(std::holds_alternative<SendDatagram>(d.sort(r)));
+  CHECK(std::holds_alternative<Demux::Answer>(d.sort(r)));
 }
 
 TEST_CASE("a response of an unknown IKE SA, and a stranger's request, are not answered") {
   Door d;
   Header h{.spi_i = 5, .spi_r = 6, .exchange = Exchange::Informational, .response = true};
-  CHECK(std::holds_alternative<Demux::Ignore>(d.sort(message(h, {{PayloadType::Sk, false, Buffer(40, 1)}}))));
+  const auto response = d.sort(message(h, {{PayloadType::Sk, false, Buffer(40, 1)}}));
+  REQUIRE(std::holds_alternative<Demux::Ignore>(response));
+  CHECK(std::get<Demux::Ignore>(response).from == 1U);  // but it is there
   h.response = false;
   const Endpoint stranger{*IpAddress::parse("192.0.2.66"), 500};
-  CHECK(std::holds_alternative<Demux::Ignore>(d.sort(message(h, {{PayloadType::Sk, false, Buffer(40, 1)}}, stranger))));
+  const auto v = d.sort(message(h, {{PayloadType::Sk, false, Buffer(40, 1)}}, stranger));
+  REQUIRE(std::holds_alternative<Demux::Ignore>(v));
+  CHECK(std::get<Demux::Ignore>(v).from == std::nullopt);
 }
 
 TEST_CASE("INVALID_SPI outside of any IKE SA is a hint, never answered [RFC 7296 1.5]") {
@@ -236,7 +242,7 @@ TEST_CASE("a higher major version is answered INVALID_MAJOR_VERSION, IKEv1 is ig
   h.major = 3;
   const auto v = d.sort(message(h, init_payloads()));
   CHECK(notify_in(v, NotifyType::InvalidMajorVersion));
-  CHECK(parse_header(std::get<SendDatagram>(v).message)->major == 2);
+  CHECK(parse_header(std::get<Demux::Answer>(v).datagram.message)->major == 2);
   h.major = 1;
   CHECK(std::get<Demux::Ignore>(d.sort(message(h, init_payloads()))).why == "IKEv1");
 }

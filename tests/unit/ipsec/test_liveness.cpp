@@ -26,16 +26,21 @@ PeerPair established() {
   return p;
 }
 
-std::vector<Millis> times_after(const PeerPair& p, TimePoint start, int from) {
+Header header_of(const PeerPair::Sent& s) {
+  return *parse_header(s.as_received.message);
+}
+
+std::vector<Millis> times_of(const PeerPair& p, TimePoint start, int from, bool init) {
   std::vector<Millis> out;
   for (const auto& s : p.sent) {
-    if (s.from == from) out.push_back(std::chrono::duration_cast<Millis>(s.at - start));
+    if (s.from == from && (header_of(s).exchange == Exchange::IkeSaInit) == init)
+      out.push_back(std::chrono::duration_cast<Millis>(s.at - start));
   }
   return out;
 }
-
-Header header_of(const PeerPair::Sent& s) {
-  return *parse_header(s.as_received.message);
+// Of all exchanges but IKE_SA_INIT.
+std::vector<Millis> times_after(const PeerPair& p, TimePoint start, int from) {
+  return times_of(p, start, from, false);
 }
 
 // A notify that nobody protected, in answer to `request`.
@@ -69,8 +74,9 @@ TEST_CASE("a doubt asks at once and in quick succession; without an answer every
   p.run_for(Millis{1});
   CHECK_FALSE(p.up(kA));
   p.cut[kA] = false;
-  p.run_for(Millis{50});
+  p.run_for(Millis{100});  // IKE_SA_INIT beside the dead one goes on
   CHECK(p.up(kA));
+  CHECK(times_of(p, start, kA, true) == std::vector{Millis{700}, Millis{1200}, Millis{2200}, Millis{3200}});
 }
 
 TEST_CASE("a doubt that is answered changes nothing, and is put again only after a pause that grows") {
@@ -109,13 +115,13 @@ TEST_CASE("a request under way asks as well as an empty one: it goes over to the
   p.run_for(Millis{101});
   REQUIRE(p.sent.size() == 1);
   CHECK(header_of(p.sent[0]).exchange == Exchange::CreateChildSa);
-  const TimePoint start = p.now();
   p.step(kA, Suspect{.why = "the probe is unanswered"});
   p.run_for(Millis{3099});
   CHECK(p.up(kA));
   p.run_for(Millis{1});
   CHECK_FALSE(p.up(kA));
-  CHECK(times_after(p, start, kA).size() == 6);
+  const auto rekey = [](const auto& m) { return m.from == kA && header_of(m).exchange == Exchange::CreateChildSa; };
+  CHECK(std::ranges::count_if(p.sent, rekey) == 6);
 }
 
 TEST_CASE("ESP that comes in while the question is open gives the peer's IKE the longer time") {
@@ -202,6 +208,147 @@ TEST_CASE(
   CHECK(p.of<RemoveChild>(kA)[0].spi_in == old);
   CHECK(p.of<Moved>(kA).empty());  // at no time without a Child SA
   CHECK(p.of<UseOutbound>(kA).back().sa.spi_out == p.status(kB).child->spi_in);
+}
+
+TEST_CASE("a silent peer is asked once a second for five minutes, later more rarely, down to every 4 s") {
+  PeerPair p;
+  p.cut[kA] = true;
+  const TimePoint start = p.now();
+  p.start();
+  p.run_for(std::chrono::hours(1));
+  auto times = times_of(p, start, kA, true);
+  REQUIRE(times.size() > 1000);
+  CHECK(std::vector(times.begin(), times.begin() + 4) ==
+        std::vector{Millis{0}, Millis{500}, Millis{1500}, Millis{2500}});
+  Millis longest{}, longest_early{};
+  for (std::size_t i = 1; i < times.size(); ++i) {
+    longest = std::max(longest, times[i] - times[i - 1]);
+    if (times[i] <= Seconds{300}) longest_early = longest;
+  }
+  CHECK(longest_early == Millis{1050});  // from one attempt to the next
+  CHECK(longest == Millis{4050});
+  CHECK(times.back() - times[times.size() - 2] == Millis{4000});
+  CHECK(p.status(kA).attempts > 100);
+  CHECK(p.status(kA).attempts < 125);  // a Diffie-Hellman in 30 s
+  p.cut[kA] = false;
+  p.run_for(Millis{4050});
+  CHECK(p.up(kA));
+}
+
+TEST_CASE("while the peer's host says port unreachable IKE_SA_INIT goes there five times a second") {
+  PeerPair p;
+  p.cut[kA] = true;
+  p.start();
+  p.run_for(Millis{2600});
+  p.sent.clear();
+  const TimePoint start = p.now();
+  for (int i = 0; i < 4; ++i) {
+    p.step(kA, Refused{});
+    p.run_for(Seconds{1});
+  }
+  CHECK(times_of(p, start, kA, true).size() == 20);
+  p.sent.clear();
+  p.run_for(Seconds{10});
+  CHECK(times_of(p, start, kA, true).size() == 18);  // 10 in the 2 s that the last one counts for, then 8
+}
+
+TEST_CASE("port unreachable for a peer that is up makes one question in 10 s and no more") {
+  PeerPair p = established();
+  for (int i = 0; i < 99; ++i) {
+    p.step(kA, Refused{});
+    p.step(kA, EspSeen{});
+    p.run_for(Millis{100});
+  }
+  CHECK(p.sent.size() == 2);  // and its answer
+  CHECK(p.up(kA));
+}
+
+TEST_CASE("a sign of life while IKE_SA_INIT waits for an answer sends it again, five times a second at most") {
+  PeerPair p;
+  p.cut[kA] = true;
+  p.start();
+  p.run_for(Millis{2600});
+  p.sent.clear();
+  const TimePoint start = p.now();
+  for (int i = 0; i < 50; ++i) {
+    p.step(kA, Stray{});
+    p.run_for(Millis{10});
+  }
+  CHECK(times_of(p, start, kA, true) == std::vector{Millis{0}, Millis{200}, Millis{400}});
+}
+
+TEST_CASE("a peer that came back without its SAs is taken while its death is not certain, with no moment of none") {
+  PeerPair p = established();
+  p.replace(kB);
+  p.step(kB, Start{});
+  p.actions[kA].clear();
+  p.step(kA, Suspect{.why = "the probe is unanswered"});
+  p.run_for(Millis{699});
+  CHECK(p.status(kB).state != PeerState::Established);
+  p.run_for(Millis{1});
+  REQUIRE(p.up(kB));
+  CHECK(p.of<UseOutbound>(kA).back().sa.spi_out == p.status(kB).child->spi_in);
+  p.run_for(Seconds{40});
+  CHECK(p.of<Moved>(kA).empty());
+  CHECK(p.peer(kA).ike_sas() == 1);
+  CHECK(p.of<RemoveChild>(kA).size() == 1);
+}
+
+TEST_CASE("INVALID_IKE_SPI in answer to a question: another IKE SA is begun beside the old one, which stays") {
+  PeerPair p = established();
+  const auto old = p.status(kA).spi_i;
+  p.replace(kB);
+  p.step(kB, Start{});
+  p.step(kA, Suspect{.why = "the probe is unanswered"});
+  REQUIRE(p.sent.size() == 1);
+  for (int i = 0; i < 3; ++i)
+    p.step(kA, unprotected(p.sent[0], NotifyType::InvalidIkeSpi));
+  CHECK(p.up(kB));
+  CHECK(p.status(kA).spi_i != old);
+  CHECK(p.peer(kA).ike_sas() == 2);
+  CHECK(p.status(kA).attempts == 2);
+}
+
+TEST_CASE("an answer within the old IKE SA ends what was begun beside it") {
+  PeerPair p = established();
+  const auto old = p.status(kA).spi_i;
+  p.cut[kA] = true;
+  p.step(kA, Suspect{.why = "the probe is unanswered"});
+  p.run_for(Millis{1499});
+  CHECK(p.peer(kA).ike_sas() == 2);
+  p.on_the_way = [&](int from, Received& r) {
+    if (from == kA && parse_header(r.message)->exchange == Exchange::IkeSaInit) r.message.clear();
+  };
+  p.cut[kA] = false;
+  p.run_for(Millis{1});
+  CHECK(p.peer(kA).ike_sas() == 1);
+  p.run_for(Seconds{8});
+  CHECK(p.status(kA).spi_i == old);
+  CHECK(p.of<Moved>(kA).size() == 2);
+}
+
+TEST_CASE("a peer that only answers is not called while it is in doubt") {
+  PeerPair p = established();
+  p.cut[kB] = true;
+  p.step(kB, Suspect{.why = "the probe is unanswered"});
+  p.run_for(Seconds{3});
+  CHECK(times_of(p, p.now(), kB, true).empty());
+}
+
+TEST_CASE("a peer's new IKE SA is sent with as soon as the old one leaves a question open, INITIAL_CONTACT or not") {
+  PeerPair p = established();
+  const auto old = p.status(kA).spi_i;
+  // It authenticates anew and says nothing about the old one, neither DELETE nor answers.
+  p.on_the_way = [&](int from, Received& r) {
+    if (from == kA && parse_header(r.message)->spi_i == old) r.message.clear();
+  };
+  p.actions[kB].clear();
+  p.step(kA, Renew{Renew::What::Authentication});
+  REQUIRE(p.status(kA).spi_i != old);
+  CHECK(p.of<UseOutbound>(kB).empty());
+  p.run_for(Millis{100});
+  REQUIRE(p.of<UseOutbound>(kB).size() == 1);
+  CHECK(p.of<UseOutbound>(kB)[0].sa.spi_out == p.status(kA).child->spi_in);
 }
 
 TEST_CASE("an attempt that the peer has not answered is given up when the peer's own comes through") {

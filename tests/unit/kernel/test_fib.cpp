@@ -97,6 +97,39 @@ TEST_CASE("[RFC 792] an echo reply is known by checksum, type and cookie") {
   CHECK_FALSE(icmp::read_reply(Family::V4, icmp::Cookie{}, p));
 }
 
+TEST_CASE("[RFC 792] ICMP that quotes our IKE or ESP says whose host has nobody for it") {
+  const IpAddress peer = *IpAddress::parse("203.0.113.10");
+  const auto quote = [&](std::uint8_t type, std::uint8_t code, std::uint8_t protocol, std::uint16_t port) {
+    std::vector<std::uint8_t> m{type, code, 0, 0, 0,  0,        0, 0, 0x45, 0,  0,   60,
+                                0,    0,    0, 0, 64, protocol, 0, 0, 198,  51, 100, 2};
+    m.insert(m.end(), peer.bytes().begin(), peer.bytes().end());
+    m.insert(m.end(),
+             {static_cast<std::uint8_t>(port >> 8), static_cast<std::uint8_t>(port & 0xff), 1, 244, 0, 40, 0, 0});
+    return m;
+  };
+  CHECK(icmp::refused_by(Family::V4, quote(3, 3, 17, 500)) == peer);
+  CHECK(icmp::refused_by(Family::V4, quote(3, 3, 17, 4500)) == peer);
+  CHECK(icmp::refused_by(Family::V4, quote(3, 2, 50, 0)) == peer);
+  CHECK_FALSE(icmp::refused_by(Family::V4, quote(3, 3, 17, 53)));   // another program's
+  CHECK_FALSE(icmp::refused_by(Family::V4, quote(3, 4, 17, 500)));  // fragmentation needed
+  CHECK_FALSE(icmp::refused_by(Family::V4, quote(3, 1, 17, 500)));  // a router's: the way is down
+  CHECK_FALSE(icmp::refused_by(Family::V4, quote(11, 0, 17, 500)));
+  CHECK_FALSE(icmp::refused_by(Family::V6, quote(3, 3, 17, 500)));
+  const auto whole = quote(3, 3, 17, 500);
+  for (std::size_t n = 0; n < 8 + 20 + 2; ++n)
+    CHECK_FALSE(icmp::refused_by(Family::V4, std::span(whole).first(n)));
+
+  const IpAddress peer6 = *IpAddress::parse("2001:db8::10");
+  std::vector<std::uint8_t> v6{1, 4, 0, 0, 0, 0, 0, 0, 0x60, 0, 0, 0, 0, 20, 17, 64};
+  v6.resize(8 + 24);
+  v6.insert(v6.end(), peer6.bytes().begin(), peer6.bytes().end());
+  v6.insert(v6.end(), {0x01, 0xf4, 0x01, 0xf4});
+  CHECK(icmp::refused_by(Family::V6, v6) == peer6);
+  v6[1] = 3;  // address unreachable
+  CHECK_FALSE(icmp::refused_by(Family::V6, v6));
+  CHECK_FALSE(icmp::refused_by(Family::V6, std::span(v6).first(8 + 39)));
+}
+
 TEST_CASE("an interface name that would break out of its quotes is refused") {
   CHECK(mss_ruleset({{"cgw1", {1300, 0}}}));
   CHECK_FALSE(mss_ruleset({{"a\" drop", {1300, 0}}}));
