@@ -14,6 +14,11 @@ std::uint16_t get16(const std::uint8_t* at) {
   return static_cast<std::uint16_t>(at[0] << 8 | at[1]);
 }
 
+std::optional<IpAddress> address(std::span<const std::uint8_t> octets) {
+  const auto a = IpAddress::from_bytes(octets);
+  return a ? std::optional(*a) : std::nullopt;
+}
+
 constexpr std::uint8_t kUdp = 17, kEsp = 50;
 constexpr std::size_t kIcmpHeader = 8, kIpv6Header = 40;
 
@@ -50,11 +55,11 @@ std::optional<IpAddress> refused_by(Family family, std::span<const std::uint8_t>
     const bool refused = icmp[0] == 3 && (icmp[1] == 2 || icmp[1] == 3);
     const auto rest = behind_ipv4_header(quoted);
     if (!refused || rest.empty() || !ours(quoted[9], rest)) return std::nullopt;
-    return IpAddress::from_bytes(quoted.subspan(16, 4));
+    return address(quoted.subspan(16, 4));
   }
   const bool refused = icmp[0] == 1 && icmp[1] == 4 && quoted.size() >= kIpv6Header && quoted[0] >> 4 == 6;
   if (!refused || !ours(quoted[6], quoted.subspan(kIpv6Header))) return std::nullopt;
-  return IpAddress::from_bytes(quoted.subspan(24, 16));
+  return address(quoted.subspan(24, 16));
 }
 
 std::span<const std::uint8_t> behind_ipv4_header(std::span<const std::uint8_t> packet) {
