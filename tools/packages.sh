@@ -8,7 +8,9 @@ packages_build="g++ meson ninja-build pkg-config ca-certificates
 packages_lab="iproute2 openssl kmod nftables iputils-ping procps python3 iperf3 bird2
   charon-systemd strongswan-swanctl libstrongswan-standard-plugins
   libstrongswan-extra-plugins libcharon-extra-plugins"
-packages_test="tshark tcpdump clang-format bgpdump"
+# BGP speakers to compare with and to talk to; BIRD is among the lab's.
+packages_test="tshark tcpdump clang-format bgpdump
+  frr gobgpd openbgpd exabgp"
 # The kernel image itself is only unpacked (tests/vm/run), never installed.
 packages_vm="qemu-system-x86 busybox-static cpio kmod"
 # A peer that excludes strongSwan's packages, with its libraries: unpacked as well (tests/vm/libreswan).
