@@ -258,7 +258,7 @@ TEST_CASE("who may be asked for no Child SA says so [RFC 6023 3]") {
 TEST_CASE("a peer that refuses each first Child SA for good is tried after pauses that grow") {
   Scene s;
   std::vector<Duration> pauses;
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < 6; ++i) {
     s.begin(), s.init();
     s.auth_with({make_notify(NotifyType::NoAdditionalSas)});
     REQUIRE(deletes(s.said()));
@@ -267,7 +267,7 @@ TEST_CASE("a peer that refuses each first Child SA for good is tried after pause
     REQUIRE(s.asked_within(Seconds{60}).header.exchange == Exchange::IkeSaInit);
     pauses.push_back(s.now - then);
   }
-  CHECK(pauses.front() <= Seconds{1});
+  CHECK(pauses.front() <= Millis{250});
   CHECK(pauses.back() > Seconds{6});
   CHECK_FALSE(s.up());
 }
