@@ -64,16 +64,6 @@ std::string_view read_u32(Bytes value, std::optional<std::uint32_t>& out) {
   return kTaken;
 }
 
-// Type, length (2 octets), value, to the end.
-bool is_tlv_list(Bytes value) {
-  Reader r(value);
-  while (r.more()) {
-    r.u8();
-    r.sub(r.u16());
-  }
-  return r.ok();
-}
-
 }  // namespace
 
 std::string_view read_origin(const RawAttribute& raw, ReadAttributes& to, const UpdateContext&) {
@@ -174,10 +164,15 @@ std::string_view read_cluster_list(const RawAttribute& raw, ReadAttributes& to, 
   return kTaken;
 }
 
-std::string_view read_as4_path(const RawAttribute& raw, ReadAttributes& to, const UpdateContext&) {
+std::string_view read_as4_path(const RawAttribute& raw, ReadAttributes& to, const UpdateContext& context) {
   std::vector<AsPathSegment> path;
   if (const auto why = read_segments(raw.value, true, path); !why.empty()) return why;
   if (path.empty()) return kLength;  // RFC 6793 6: "less than 6"
+  // RFC 9774 3, the later word on AS_CONFED_SETs as well: withdrawn for a set "in the AS_PATH or AS4_PATH".
+  if (!context.accept_as_sets && std::ranges::any_of(path, is_set)) {
+    to.withdraw = true;
+    to.findings.push_back({raw.type, OnError::Withdraw, "AS4_PATH with an AS_SET", excerpt(raw.value)});
+  }
   // RFC 6793 6: confederation segments in it are discarded, and the rest is used.
   std::erase_if(path, is_confederation);
   to.as4_path = std::move(path);
@@ -199,7 +194,15 @@ std::string_view read_only_to_customer(const RawAttribute& raw, ReadAttributes& 
 
 std::string_view read_prefix_sid(const RawAttribute& raw, ReadAttributes& to, const UpdateContext&) {
   if (raw.value.empty()) return kLength;
-  if (!is_tlv_list(raw.value)) return "with a TLV that runs over its end";  // RFC 8669 6
+  // RFC 8669 6, 3.1, 3.2: a Label-Index has 7 octets, an Originator SRGB flags and ranges of 6.
+  for (Reader r(raw.value); r.more();) {
+    const auto type = r.u8();
+    const std::size_t length = r.u16();
+    r.sub(length);
+    if (!r.ok()) return "with a TLV that runs over its end";
+    if (type == 1 && length != 7) return "with a Label-Index of a wrong length";
+    if (type == 3 && (length < 8 || (length - 2) % 6 != 0)) return "with an Originator SRGB of a wrong length";
+  }
   keep_unknown(raw, to);
   return kTaken;
 }

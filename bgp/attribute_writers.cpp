@@ -126,6 +126,13 @@ void write_as4(AttributeWriter& out, const PathAttributes& a, const Path& path) 
     out.write(kOptionalTransitive, kAs4Aggregator, aggregator_octets(*a.aggregator, true));
 }
 
+// RFC 8669 8: a PREFIX_SID does not leave the AS unless somebody says so.
+std::vector<UnknownAttribute> unknown_for(const PathAttributes& a, bool external) {
+  std::vector<UnknownAttribute> out = a.unknown;
+  if (external) std::erase_if(out, [](const UnknownAttribute& u) { return u.type == kPrefixSid; });
+  return out;
+}
+
 }  // namespace
 
 // RFC 4271 4.3: the length has two octets only when one is not enough.
@@ -143,8 +150,9 @@ void write_attribute(Writer& w, std::uint8_t flags, std::uint8_t type, Bytes val
 
 std::vector<std::uint8_t> write_attributes(const PathAttributes& a, const AttributeForm& form) {
   Octets octets;
-  AttributeWriter out(a.unknown, octets);
   const bool external = form.audience == Audience::External;
+  const auto unknown = unknown_for(a, external);
+  AttributeWriter out(unknown, octets);
   const Path path = path_for(a.as_path, external);
   out.write(kWellKnown, kOrigin, std::array{static_cast<std::uint8_t>(a.origin)});
   out.write(kWellKnown, kAsPath, path_octets(path, form.four_octet_as));

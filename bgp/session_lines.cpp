@@ -22,10 +22,10 @@ void count(MessageCounts& c, MessageType type) {
   }
 }
 
-// RFC 8538 4: the ends after which nothing may be retained. A reset by the operator is none of them: the session
-// comes back at once.
+// RFC 8538 5: the ends after which nothing may be retained, and 8, since there is no room for what would be. A reset by
+// the operator is none of them: the session comes back at once.
 bool is_hard(const Notification& n) {
-  return n.code == 6 && (n.subcode == 1 || n.subcode == 2 || n.subcode == 3 || n.subcode == 9);
+  return n.code == 6 && ((n.subcode >= 1 && n.subcode <= 3) || n.subcode == 8 || n.subcode == 9);
 }
 
 }  // namespace
