@@ -89,7 +89,7 @@ Origination Advertiser::origination(const Path& p) const {
   return {.kind = from.kind,
           .reflector_client = from.reflector_client,
           .router_id = internal ? s.path.router_id : 0,  // else nothing depends on it, and more is shared
-          .long_lived = p.epoch != s.epoch && s.leftover == Leftover::LongLived};
+          .long_lived = table_.long_lived(p)};
 }
 
 UpdateGroup::Result Advertiser::announcement(PrefixId id, const Path& p) {
@@ -151,6 +151,12 @@ void Advertiser::want(PrefixId id, std::uint8_t number, UpdateGroup::Result resu
 Output Advertiser::next(std::size_t room) {
   Output out;
   Batch batch;
+  if (begin_mark_ && end_of_rib_sent_) {
+    begin_mark_ = false;
+    end_mark_ = true;
+    append_mark(RefreshKind::Begin, out);
+    queue_.feed();
+  }
   slots_.assign(kBatch * 4, 0);
   std::vector<PrefixId> seen;
   while (seen.size() < kBatch && batch.announced.size() + batch.withdrawn.size() < kBatch &&
@@ -167,6 +173,10 @@ Output Advertiser::next(std::size_t room) {
   if (queue_.empty() && !end_of_rib_sent_) {
     end_of_rib_sent_ = true;
     append(encode_end_of_rib(table_.prefixes().family()), out);
+  }
+  if (queue_.empty() && end_mark_) {
+    end_mark_ = false;
+    append_mark(RefreshKind::End, out);
   }
   return out;
 }
@@ -207,6 +217,11 @@ void Advertiser::send_announced(Batch& batch, std::size_t room, Output& out) {
     for (std::span<const Nlri> left = routes_; !left.empty();)
       append(batch.buckets[bucket]->next(left), out);
   }
+}
+
+void Advertiser::append_mark(RefreshKind kind, Output& out) {
+  append(encode_route_refresh(table_.prefixes().family(), kind), out);
+  ++out.marks;
 }
 
 void Advertiser::append(std::vector<std::uint8_t> message, Output& out) {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "bgp/change_queue.hpp"
+#include "bgp/framing.hpp"
 #include "bgp/update_group.hpp"
 
 namespace cgw::bgp {
@@ -12,6 +13,7 @@ namespace cgw::bgp {
 struct Output {
   std::vector<std::uint8_t> octets;
   std::uint32_t messages = 0;
+  std::uint32_t marks = 0;  // of them ROUTE-REFRESH
 };
 
 struct AdvertiserConfig {
@@ -44,6 +46,12 @@ class Advertiser {
   void again(PrefixId id) { queue_.add(id); }
   // Tell all again: a new session, a refresh, another policy. An End-of-RIB follows the first time.
   void tell_all() { queue_.feed(); }
+  // All again since the neighbor asks: between marks where both know them, though not before the End-of-RIB (RFC 7313
+  // 4).
+  void refresh(bool marked) {
+    begin_mark_ = begin_mark_ || marked;
+    if (!begin_mark_) tell_all();
+  }
   void set_group(std::shared_ptr<UpdateGroup> group);
   void configure(const AdvertiserConfig& config);
   // Prefixes that no neighbor is told: parts of a summary-only aggregate. May be null.
@@ -51,7 +59,7 @@ class Advertiser {
 
   // About as much as fits into the room, from a bounded number of prefixes: may be nothing and yet more to come.
   Output next(std::size_t room);
-  bool idle() const { return queue_.empty() && end_of_rib_sent_; }
+  bool idle() const { return queue_.empty() && end_of_rib_sent_ && !begin_mark_ && !end_mark_; }
 
   std::uint32_t told_count() const { return told_count_; }
   bool told(PrefixId id) const;
@@ -83,6 +91,7 @@ class Advertiser {
   void send_withdrawn(const Batch& batch, Output& out);
   void send_announced(Batch& batch, std::size_t room, Output& out);
   static void append(std::vector<std::uint8_t> message, Output& out);
+  void append_mark(RefreshKind kind, Output& out);
 
   Table& table_;
   AttributePool& pool_;
@@ -97,8 +106,9 @@ class Advertiser {
   std::set<PrefixId> held_back_;
   std::optional<PrefixId> default_;  // held while default-originate is on
   bool end_of_rib_sent_ = false;
-  std::vector<std::uint32_t> slots_;  // scratch: the bucket of each announcement
-  std::vector<Nlri> routes_;          // scratch
+  bool begin_mark_ = false, end_mark_ = false;  // to be sent
+  std::vector<std::uint32_t> slots_;            // scratch: the bucket of each announcement
+  std::vector<Nlri> routes_;                    // scratch
 };
 
 }  // namespace cgw::bgp

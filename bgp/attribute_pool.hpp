@@ -85,6 +85,10 @@ class AttributePool {
   // when it is in use and this changed it: the paths over it have to be chosen anew.
   bool set_next_hop(const IpAddress& address, bool reachable, std::uint32_t metric);
 
+  // What a set takes; none takes nothing.
+  std::size_t octets_of(AttributeId id) const {
+    return id == AttributeId{} ? 0 : sizeof(Set) + sets_[id.value()]->size;
+  }
   std::uint32_t size() const { return count_; }
   std::size_t octets() const;  // of memory, near enough
 

@@ -31,7 +31,8 @@ NeighborId Ribs::add_neighbor(const NeighborRoutes& routes) {
   } else {
     id = free_.back();
     free_.pop_back();
-    if (sweeping(Sweep::Kind::RemoveLeftover, id)) finish_sweeps_of(id);
+    for (const Family f : kFamilies)
+      if (sweeping(Sweep::Kind::RemoveLeftover, id, f)) finish_removing(id, f);
   }
   neighbor(id).routes = routes;
   sources_[id.value()].path = {routes.import.kind, 0, routes.address};
@@ -80,37 +81,57 @@ void Ribs::up(NeighborId n, const UpdateContext& agreed, RouterId peer) {
   }
 }
 
-void Ribs::down(NeighborId n, Leftover leftover) {
+void Ribs::down(NeighborId n, const PerFamily<Leftover>& leftover) {
   Neighbor& me = neighbor(n);
   me.up = false;
   me.out = {};
-  // Meant for the session that ends here.
-  while (sweeping(Sweep::Kind::RemoveAll, n))
-    work();
-  // What the sweep under way has not reached must not come to life again, and eight epochs tell sessions apart: no more
-  // must be left behind than that.
-  if (sweeping(Sweep::Kind::RemoveLeftover, n) || ++me.downs >= kEpochs - 2) finish_sweeps_of(n);
-  Source& s = sources_[n.value()];
-  s.epoch = static_cast<std::uint8_t>((s.epoch + 1) % kEpochs);
-  for (const Family f : kFamilies)
+  me.refreshing = {};
+  for (const Family f : kFamilies) {
+    // Meant for the session that ends here.
+    while (sweeping(Sweep::Kind::RemoveAll, n, f))
+      work();
+    begin_epoch(n, f);
+    Standing& s = sources_[n.value()].standing[f];
+    s.same_session = false;
     families_[f].table.forget_counts(n);
-  s.leftover = leftover;
-  if (leftover == Leftover::Gone) sweep(Sweep::Kind::RemoveLeftover, n);
-  if (leftover == Leftover::LongLived) sweep(Sweep::Kind::LongLived, n);
+    this->leftover(n, f, leftover[f]);
+    if (leftover[f] != Leftover::Gone) sweep(Sweep::Kind::RemoveOlder, n, f);
+  }
 }
 
-void Ribs::leftover(NeighborId n, Leftover leftover) {
-  sources_[n.value()].leftover = leftover;
-  if (leftover == Leftover::Gone) sweep(Sweep::Kind::RemoveLeftover, n);
-  if (leftover == Leftover::LongLived) sweep(Sweep::Kind::LongLived, n);
+// What the sweep under way has not reached must not come to life again, and eight epochs tell sessions apart: no more
+// must be left behind than that.
+void Ribs::begin_epoch(NeighborId n, Family f) {
+  if (sweeping(Sweep::Kind::RemoveLeftover, n, f) || ++neighbor(n).epochs[f] >= kEpochs - 2) finish_removing(n, f);
+  sources_[n.value()].standing[f].begin_epoch();
+}
+
+void Ribs::leftover(NeighborId n, Family f, Leftover leftover) {
+  sources_[n.value()].standing[f].leftover = leftover;
+  if (leftover == Leftover::Gone) sweep(Sweep::Kind::RemoveLeftover, n, f);
+  if (leftover == Leftover::LongLived) sweep(Sweep::Kind::LongLived, n, f);
 }
 
 void Ribs::end_of_rib(NeighborId n, Family f) {
   sweep(Sweep::Kind::RemoveLeftover, n, f);
 }
 
-void Ribs::refresh(NeighborId n, Family f) {
-  if (neighbor(n).out[f]) neighbor(n).out[f]->tell_all();
+void Ribs::refresh(NeighborId n, Family f, bool marked) {
+  if (neighbor(n).out[f]) neighbor(n).out[f]->refresh(marked);
+}
+
+bool Ribs::begin_refresh(NeighborId n, Family f) {
+  bool& refreshing = neighbor(n).refreshing[f];
+  if (refreshing || sweeping(Sweep::Kind::RemoveLeftover, n, f)) return false;
+  begin_epoch(n, f);
+  Standing& s = sources_[n.value()].standing[f];
+  s.leftover = Leftover::Stale;
+  s.same_session = true;
+  return refreshing = true;
+}
+
+void Ribs::end_refresh(NeighborId n, Family f) {
+  if (std::exchange(neighbor(n).refreshing[f], false)) sweep(Sweep::Kind::RemoveLeftover, n, f);
 }
 
 void Ribs::disable(NeighborId n, Family f) {
@@ -151,7 +172,7 @@ void Ribs::follow_changes() {
 std::vector<Prefix> Ribs::take_changes(Family f, std::size_t most) {
   Rib& rib = families_[f];
   std::vector<Prefix> out;
-  while (rib.changes && out.size() < most) {
+  while (rib.changes && !deferred_[f] && out.size() < most) {
     const auto id = rib.changes->pop();
     if (!id) break;
     out.push_back(rib.table.prefixes().prefix(*id));
@@ -163,7 +184,7 @@ std::vector<Prefix> Ribs::take_changes(Family f, std::size_t most) {
 bool Ribs::has_changes() const {
   return std::ranges::any_of(kFamilies, [&](Family f) {
     const auto& changes = families_[f].changes;
-    return changes && !changes->empty();
+    return changes && !changes->empty() && !deferred_[f];
   });
 }
 
@@ -248,7 +269,7 @@ void Ribs::regroup(NeighborId n) {
 Output Ribs::output(NeighborId n, std::size_t room) {
   for (const Family f : kFamilies) {
     auto& out = neighbor(n).out[f];
-    if (out && !out->idle()) return out->next(room);
+    if (out && !out->idle() && !deferred_[f]) return out->next(room);
   }
   return {};
 }
@@ -256,7 +277,7 @@ Output Ribs::output(NeighborId n, std::size_t room) {
 bool Ribs::has_output(NeighborId n) const {
   return std::ranges::any_of(kFamilies, [&](Family f) {
     const Advertiser* a = advertiser(n, f);
-    return a != nullptr && !a->idle();
+    return a != nullptr && !a->idle() && !deferred_[f];
   });
 }
 

@@ -42,20 +42,29 @@ class Ribs {
 
   // ---- from the session
   void up(NeighborId n, const UpdateContext& agreed, RouterId peer);
-  void down(NeighborId n, Leftover leftover);
+  // What a session before it has left, and this one not brought again, goes (RFC 4724 4.2).
+  void down(NeighborId n, const PerFamily<Leftover>& leftover);
+  void down(NeighborId n, Leftover leftover) { down(n, {leftover, leftover}); }
   // RFC 9494: what a session has left is now good for the last resort, or gone.
-  void leftover(NeighborId n, Leftover leftover);
+  void leftover(NeighborId n, Family f, Leftover leftover);
   // Returns how many routes were refused since a table was full.
   std::size_t receive(NeighborId n, const Update& update, TimePoint now);
   // End-of-RIB: what this session has not brought again goes.
   void end_of_rib(NeighborId n, Family f);
-  void refresh(NeighborId n, Family f);
+  // Tells all again, between marks where both sides know them (RFC 7313).
+  void refresh(NeighborId n, Family f, bool marked = false);
+  // RFC 7313 4: all routes are stale until they come again; what has not when the refresh ends goes. A beginning while
+  // an earlier one is not done with is passed over, so that none can make us walk the table at will: false.
+  bool begin_refresh(NeighborId n, Family f);
+  void end_refresh(NeighborId n, Family f);
   // RFC 4760 7: the family is as good as never agreed on.
   void disable(NeighborId n, Family f);
   // Its stored routes meet import rules and policy once more.
   void judge_again(NeighborId n) { sweep(Sweep::Kind::Accept, n); }
 
   // ---- from the router
+  // RFC 4724 4.1: while it waits for all neighbors' routes a restarted speaker tells nothing, and no change.
+  void defer(Family f, bool deferred) { deferred_[f] = deferred; }
   // By the verdict of health.
   void set_usable(NeighborId n, bool usable);
   void set_next_hop(const IpAddress& address, bool reachable, std::uint32_t metric);
@@ -103,11 +112,12 @@ class Ribs {
     UpdateContext agreed;
     RouterId peer;
     PerFamily<std::unique_ptr<Advertiser>> out;
-    std::uint8_t downs = 0;  // since all that was left behind was last swept for sure
+    PerFamily<std::uint8_t> epochs;  // begun since all that was left behind was last swept for sure
+    PerFamily<bool> refreshing;      // the neighbor tells all again
   };
   // A walk through a table.
   struct Sweep {
-    enum class Kind : std::uint8_t { RemoveLeftover, RemoveAll, LongLived, Accept, Decide };
+    enum class Kind : std::uint8_t { RemoveLeftover, RemoveOlder, RemoveAll, LongLived, Accept, Decide };
     Kind kind = Kind::Decide;
     Family family = Family::V4;
     NeighborId neighbor;
@@ -136,8 +146,9 @@ class Ribs {
   void sweep(Sweep::Kind kind, NeighborId n, Family f);
   void step_sweep(Sweep& s);
   void visit(const Sweep& s, Rib& rib, PrefixId id);
-  bool sweeping(Sweep::Kind kind, NeighborId n) const;
-  void finish_sweeps_of(NeighborId n);
+  bool sweeping(Sweep::Kind kind, NeighborId n, Family f) const;
+  void finish_removing(NeighborId n, Family f);
+  void begin_epoch(NeighborId n, Family f);
 
   Router router_;
   DecisionOptions options_;
@@ -150,6 +161,7 @@ class Ribs {
   std::vector<std::weak_ptr<UpdateGroup>> groups_;
   std::deque<Sweep> sweeps_;
   std::optional<TimePoint> start_;
+  PerFamily<bool> deferred_;
 };
 
 }  // namespace cgw::bgp

@@ -95,18 +95,19 @@ void Ribs::step_sweep(Sweep& s) {
     if (rib.table.prefixes().in_use(PrefixId{s.at})) visit(s, rib, PrefixId{s.at});
   }
   if (s.at < rib.table.prefixes().limit()) return;
-  const NeighborId n = s.neighbor;
-  const bool all = s.kind == Sweep::Kind::RemoveLeftover && sources_[n.value()].leftover == Leftover::Gone;
+  if (s.kind == Sweep::Kind::RemoveLeftover) neighbor(s.neighbor).epochs[s.family] = 0;
   sweeps_.pop_front();
-  if (all && !sweeping(Sweep::Kind::RemoveLeftover, n)) neighbor(n).downs = 0;
 }
 
 void Ribs::visit(const Sweep& s, Rib& rib, PrefixId id) {
-  const std::uint8_t epoch = sources_[s.neighbor.value()].epoch;
-  const auto leftover = [&](const Path& p) { return p.neighbor == s.neighbor.value() && p.epoch != epoch; };
+  const Standing& standing = rib.table.standing(s.neighbor.value());
+  const auto leftover = [&](const Path& p) { return p.neighbor == s.neighbor.value() && !standing.fresh(p.epoch); };
   TableChange c{.id = id};
   switch (s.kind) {
     case Sweep::Kind::RemoveLeftover: c = rib.table.remove_if(id, leftover); break;
+    case Sweep::Kind::RemoveOlder:
+      c = rib.table.remove_if(id, [&](const Path& p) { return leftover(p) && !standing.last(p.epoch); });
+      break;
     case Sweep::Kind::RemoveAll:
       c = rib.table.remove_if(id, [&](const Path& p) { return p.neighbor == s.neighbor.value(); });
       break;
@@ -131,15 +132,15 @@ void Ribs::visit(const Sweep& s, Rib& rib, PrefixId id) {
   changed(rib, c);
 }
 
-bool Ribs::sweeping(Sweep::Kind kind, NeighborId n) const {
-  return std::ranges::any_of(sweeps_, [&](const Sweep& s) { return s.kind == kind && s.neighbor == n; });
+bool Ribs::sweeping(Sweep::Kind kind, NeighborId n, Family f) const {
+  return std::ranges::any_of(sweeps_, [&](const Sweep& s) { return s.same({kind, f, n, 0}); });
 }
 
-void Ribs::finish_sweeps_of(NeighborId n) {
-  sweep(Sweep::Kind::RemoveLeftover, n);
-  while (sweeping(Sweep::Kind::RemoveLeftover, n))
+void Ribs::finish_removing(NeighborId n, Family f) {
+  sweep(Sweep::Kind::RemoveLeftover, n, f);
+  while (sweeping(Sweep::Kind::RemoveLeftover, n, f))
     work();
-  neighbor(n).downs = 0;
+  neighbor(n).epochs[f] = 0;
 }
 
 }  // namespace cgw::bgp

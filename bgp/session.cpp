@@ -63,6 +63,9 @@ std::optional<TimePoint> Session::next_deadline() const {
 const SessionStatus& Session::status() const {
   return impl_->status;
 }
+void Session::end_restart() {
+  if (auto& graceful = impl_->config.capabilities.graceful_restart) graceful->restarted = false;
+}
 const UpdateContext& Session::context() const {
   return impl_->context;
 }
@@ -233,7 +236,8 @@ void Session::Impl::on(Context& cx, const SendUpdates& e) {
   const auto id = established();
   if (!id || e.octets.empty()) return;
   status.messages_sent += e.messages;
-  status.sent.update += e.messages;
+  status.sent.update += e.messages - e.marks;
+  status.sent.route_refresh += e.marks;
   put(cx, *id, e.octets);
 }
 

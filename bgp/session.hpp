@@ -79,11 +79,12 @@ struct Written {
   ConnectionId connection;
   std::size_t waiting = 0;
 };
-// Whole UPDATEs for the neighbor, one behind the other, by bgp/update's encoder in the context of the session. Nothing
+// Whole messages for the neighbor, one behind the other, by bgp/update's encoder in the context of the session. Nothing
 // when it is not up.
 struct SendUpdates {
   std::vector<std::uint8_t> octets;
   std::uint32_t messages = 1;
+  std::uint32_t marks = 0;  // of them ROUTE-REFRESH: where a refresh begins and ends
 };
 // All routes of the family are wanted again (RFC 2918).
 struct RequestRefresh {
@@ -170,6 +171,8 @@ class Session {
   Actions step(TimePoint now, const Event& event);
   std::optional<TimePoint> next_deadline() const;
   const SessionStatus& status() const;
+  // Of a speaker whose restart is over: its next OPEN says R no more (RFC 4724 3).
+  void end_restart();
   // How to write UPDATEs for the neighbor; of use while the session is up.
   const UpdateContext& context() const;
 

@@ -34,16 +34,27 @@ NeighborId Speaker::add(NeighborConfig config) {
   const NeighborId n = ribs_.add_neighbor(config.routes);
   if (neighbors_.size() <= n.value()) neighbors_.emplace_back();
   neighbor(n) = Neighbor{};
-  neighbor(n).session = std::make_unique<Session>(config.session, random_);
+  neighbor(n).session = make_session(n, config.session);
   neighbor(n).config = std::move(config);
   return n;
+}
+
+std::unique_ptr<Session> Speaker::make_session(NeighborId n, SessionConfig config) {
+  if (auto& graceful = config.capabilities.graceful_restart; graceful && restart_.begun()) {
+    graceful->restarted = true;
+    restart_.expect(n, config.capabilities.families);
+    follow_restart();
+  }
+  return std::make_unique<Session>(std::move(config), random_);
 }
 
 SpeakerActions Speaker::remove(TimePoint now, NeighborId n) {
   Turn t{now, {}};
   run(t, n, Stop{.cease_subcode = 3, .why = "the neighbor is no longer configured"});
   ribs_.remove_neighbor(n);
-  neighbor(n).session.reset();
+  neighbor(n) = Neighbor{.deadline = neighbor(n).deadline};
+  restart_.forget(n);
+  follow_restart();
   arm(n);
   return std::move(t.out);
 }
@@ -57,7 +68,7 @@ SpeakerActions Speaker::configure(TimePoint now, NeighborId n, NeighborConfig co
   me.config = std::move(config);
   ribs_.configure(n, me.config.routes);
   if (!anew) return std::move(t.out);
-  me.session = std::make_unique<Session>(me.config.session, random_);
+  me.session = make_session(n, me.config.session);
   if (running) run(t, n, Start{});
   arm(n);
   return std::move(t.out);
@@ -67,7 +78,11 @@ SpeakerActions Speaker::clear(TimePoint now, NeighborId n, Clear what) {
   Turn t{now, {}};
   switch (what) {
     case Clear::Hard:
-      run(t, n, Reset{.notification = {.code = 6, .subcode = 4, .data = {}}, .why = "cleared by the operator"});
+      if (std::exchange(neighbor(n).over_limit, false)) {
+        run(t, n, Start{});
+      } else {
+        run(t, n, Reset{.notification = {.code = 6, .subcode = 4, .data = {}}, .why = "cleared by the operator"});
+      }
       break;
     case Clear::SoftIn: {
       const auto& agreed = status(n).negotiated;
@@ -81,7 +96,7 @@ SpeakerActions Speaker::clear(TimePoint now, NeighborId n, Clear what) {
     }
     case Clear::SoftOut:
       for (const Family f : kFamilies)
-        ribs_.refresh(n, f);
+        refresh(t, n, {f, RefreshKind::Request});
       break;
   }
   return std::move(t.out);
@@ -91,15 +106,20 @@ SpeakerActions Speaker::clear(TimePoint now, NeighborId n, Clear what) {
 
 SpeakerActions Speaker::step(TimePoint now, NeighborId n, const Event& event) {
   Turn t{now, {}};
+  if (std::holds_alternative<Start>(event)) neighbor(n).over_limit = false;
+  if (std::holds_alternative<Stop>(event)) restart_.forget(n), follow_restart();
   run(t, n, event);
   return std::move(t.out);
 }
 
 SpeakerActions Speaker::tick(TimePoint now) {
   Turn t{now, {}};
+  restart_.tick(now);
+  follow_restart();
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     const auto [at, n] = *deadlines_.begin();
     run(t, n, Tick{});
+    expire(t, n);
     // One that has not moved on waits for the next tick.
     if (neighbor(n).deadline == at) break;
   }
@@ -107,13 +127,16 @@ SpeakerActions Speaker::tick(TimePoint now) {
 }
 
 std::optional<TimePoint> Speaker::next_deadline() const {
-  if (deadlines_.empty()) return std::nullopt;
-  return deadlines_.begin()->first;
+  const auto restart = restart_.next_deadline();
+  if (deadlines_.empty()) return restart;
+  return restart ? std::min(*restart, deadlines_.begin()->first) : deadlines_.begin()->first;
 }
 
 void Speaker::arm(NeighborId n) {
   Neighbor& me = neighbor(n);
-  const auto at = me.session ? me.session->next_deadline() : std::nullopt;
+  auto at = me.session ? me.session->next_deadline() : std::nullopt;
+  for (const auto& other : {me.retained.next_deadline(), me.refresh_end.v4, me.refresh_end.v6})
+    if (other && (!at || *other < *at)) at = other;
   if (at == me.deadline) return;
   if (me.deadline) deadlines_.erase({*me.deadline, n});
   if (at) deadlines_.emplace(*at, n);
@@ -124,17 +147,24 @@ void Speaker::run(Turn& t, NeighborId n, const Event& event) {
   Neighbor& me = neighbor(n);
   if (!me.session) return;
   if (const auto* w = std::get_if<Written>(&event)) me.in_flight = w->waiting;
-  std::optional<Reset> end;
+  std::optional<Reset> over;
   for (auto& action : me.session->step(t.now, event)) {
     if (auto* routes = std::get_if<RoutesReceived>(&action)) {
       // What is behind the limit is not even looked at.
-      if (!end) end = receive(n, routes->update, t.now);
+      if (!over) over = receive(t, n, routes->update);
     } else {
       obey(t, n, std::move(action));
     }
   }
-  if (end) return run(t, n, *end);
+  if (over) return end(t, n, *over);
   arm(n);
+}
+
+// Past a limit. Without a pause it stays down until somebody clears it, or starts it anew.
+void Speaker::end(Turn& t, NeighborId n, const Reset& reset) {
+  if (reset.pause) return run(t, n, reset);
+  neighbor(n).over_limit = true;
+  run(t, n, Stop{.cease_subcode = reset.notification.subcode, .why = reset.why});
 }
 
 void Speaker::obey(Turn& t, NeighborId n, Action&& action) {
@@ -143,44 +173,50 @@ void Speaker::obey(Turn& t, NeighborId n, Action&& action) {
                  [](RoutesReceived&) {},
                  [&](EndOfRib& a) {
                    ribs_.end_of_rib(n, a.family);
+                   neighbor(n).retained.end_of_rib(a.family);
+                   restart_.end_of_rib(n, a.family);
+                   follow_restart();
                    pass_on(a);
                  },
                  [&](SessionUp& a) {
-                   up(n, a.negotiated);
+                   up(t, n, a.negotiated);
                    pass_on(std::move(a));
                  },
-                 [&](SessionDown& a) {
-                   ribs_.down(n, Leftover::Gone);
-                   neighbor(n).in_flight = 0;
-                   pass_on(std::move(a));
-                   pass_on(PathsGone{});
-                 },
-                 [&](RefreshRequested& a) {
-                   if (a.kind == RefreshKind::Request) ribs_.refresh(n, a.family);
-                 },
+                 [&](SessionDown& a) { down(t, n, std::move(a)); },
+                 [&](RefreshRequested& a) { refresh(t, n, a); },
                  [&](FamilyDisabled& a) { ribs_.disable(n, a.family); },
                  [&](auto& a) { pass_on(std::move(a)); },
              },
              action);
 }
 
-void Speaker::up(NeighborId n, const Negotiated& agreed) {
+void Speaker::up(Turn& t, NeighborId n, const Negotiated& agreed) {
   Neighbor& me = neighbor(n);
   me.in_flight = 0;
   me.said_held_back = {};
+  me.warning = {};
+  me.agreed = agreed;
   ribs_.up(n, me.session->context(), agreed.remote_router_id);
+  apply(n, me.retained.up(t.now, agreed, me.config.graceful));
+  restart_.up(n, agreed);
+  follow_restart();
 }
 
 // Why the session must end, if it must.
-std::optional<Reset> Speaker::receive(NeighborId n, const Update& update, TimePoint now) {
-  const std::size_t refused = ribs_.receive(n, update, now);
+std::optional<Reset> Speaker::receive(Turn& t, NeighborId n, const Update& update) {
+  Neighbor& me = neighbor(n);
+  const PrefixLimit& limit = me.config.limit[update.family];
+  const std::size_t refused = ribs_.receive(n, update, t.now);
   if (refused > 0) {
     return Reset{
         .notification = {.code = 6, .subcode = 8, .data = {}},
         .why = fmt::format("the table of {} is full: {} routes find no place", name_of(update.family), refused),
-        .pause = neighbor(n).config.limit[update.family].pause};
+        .pause = limit.pause};
   }
-  return past(neighbor(n).config.limit[update.family], update.family, ribs_.table(update.family).counts(n).received);
+  const auto counts = ribs_.table(update.family).counts(n);
+  if (auto text = me.warning[update.family].look(limit, update.family, counts.received); !text.empty())
+    t.out.push_back({n, Note{Level::Warning, std::move(text)}});
+  return past(limit, update.family, counts);
 }
 
 // ---- work
@@ -217,7 +253,7 @@ void Speaker::send(Turn& t, NeighborId n) {
   Output out = ribs_.output(n, kWindow - me.in_flight);
   if (out.messages > 0) {
     me.in_flight += out.octets.size();
-    run(t, n, SendUpdates{std::move(out.octets), out.messages});
+    run(t, n, SendUpdates{std::move(out.octets), out.messages, out.marks});
   }
   for (const Family f : kFamilies)
     tell_held_back(t, n, f);

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "bgp/graceful.hpp"
 #include "bgp/prefix_limit.hpp"
 #include "bgp/ribs.hpp"
 #include "bgp/session.hpp"
@@ -19,6 +20,7 @@ struct NeighborConfig {
   SessionConfig session;
   NeighborRoutes routes;
   PerFamily<PrefixLimit> limit;               // of what is received
+  GracefulConfig graceful;                    // as a helper
   bool soft_reconfiguration_inbound = false;  // 'clear soft in' judges what is stored, and asks for nothing
   bool operator==(const NeighborConfig&) const = default;
 };
@@ -57,6 +59,11 @@ class Speaker {
   Speaker(const Router& router, const DecisionOptions& options, Random& random);
   ~Speaker();
 
+  // The process has restarted, and packets go their old ways: the neighbors that are added now are told so, and nothing
+  // else before they have told all they know, or `limit` is over (RFC 4724 4.1). Before any is added.
+  void restarted(TimePoint now, Seconds limit) { restart_.begin(now + limit); }
+  bool restarting() const { return restart_.begun(); }
+
   // ---- neighbors. One that is added waits for Start, by step().
   NeighborId add(NeighborConfig config);
   SpeakerActions remove(TimePoint now, NeighborId n);
@@ -80,7 +87,8 @@ class Speaker {
     ribs_.originate(p, a, local, now);
   }
   void withdraw(const Prefix& p) { ribs_.withdraw(p); }
-  void set_usable(NeighborId n, bool usable) { ribs_.set_usable(n, usable); }
+  // By the verdict of health. What a dead neighbor's sessions have left goes, whatever it has promised.
+  void set_usable(NeighborId n, bool usable);
   void set_next_hop(const IpAddress& a, bool reachable, std::uint32_t metric) {
     ribs_.set_next_hop(a, reachable, metric);
   }
@@ -96,6 +104,7 @@ class Speaker {
   // ---- what there is
   const SessionStatus& status(NeighborId n) const { return neighbor(n).session->status(); }
   PrefixCounts counts(NeighborId n, Family f) const;
+  const RetainedRoutes& retained(NeighborId n) const { return neighbor(n).retained; }
   const Ribs& ribs() const { return ribs_; }
 
  private:
@@ -105,6 +114,11 @@ class Speaker {
     std::size_t in_flight = 0;  // octets that TCP has not yet taken
     std::optional<TimePoint> deadline;
     PerFamily<bool> said_held_back;
+    PerFamily<PrefixWarning> warning;
+    bool over_limit = false;  // until the operator clears it
+    Negotiated agreed;        // of the last session
+    RetainedRoutes retained;
+    PerFamily<std::optional<TimePoint>> refresh_end;  // of the neighbor's, at the latest
   };
   struct Turn {
     TimePoint now;
@@ -115,17 +129,27 @@ class Speaker {
   const Neighbor& neighbor(NeighborId n) const { return neighbors_[n.value()]; }
   void run(Turn& t, NeighborId n, const Event& event);
   void obey(Turn& t, NeighborId n, Action&& action);
-  void up(NeighborId n, const Negotiated& agreed);
-  std::optional<Reset> receive(NeighborId n, const Update& update, TimePoint now);
+  void up(Turn& t, NeighborId n, const Negotiated& agreed);
+  std::optional<Reset> receive(Turn& t, NeighborId n, const Update& update);
+  void end(Turn& t, NeighborId n, const Reset& reset);
   bool may_send(NeighborId n) const;
   void send(Turn& t, NeighborId n);
   void tell_held_back(Turn& t, NeighborId n, Family f);
   void arm(NeighborId n);
+  std::unique_ptr<Session> make_session(NeighborId n, SessionConfig config);
+
+  // speaker_graceful.cpp
+  void down(Turn& t, NeighborId n, SessionDown&& d);
+  void refresh(Turn& t, NeighborId n, const RefreshRequested& r);
+  void apply(NeighborId n, const RetainedRoutes::Changes& changes);
+  void expire(Turn& t, NeighborId n);
+  void follow_restart();
 
   Random& random_;
   Ribs ribs_;
   std::deque<Neighbor> neighbors_;  // by NeighborId; 0 is nobody
   std::set<std::pair<TimePoint, NeighborId>> deadlines_;
+  RestartDeferral restart_;
   std::uint16_t turn_ = 0;  // whose output was looked at last
 };
 

@@ -9,7 +9,6 @@ namespace {
 
 // Paths of one neighbor to one prefix: past this many it wastes our memory.
 constexpr std::size_t kMaxPathsOfNeighbor = 64;
-constexpr std::uint32_t kLess = ~std::uint32_t{0};
 
 }  // namespace
 
@@ -34,7 +33,7 @@ std::optional<TableChange> Table::put(NeighborId from, const Nlri& nlri, Attribu
   const auto id = insert(nlri.prefix);
   if (!id) return std::nullopt;
   const Best before = best_of(*id);
-  const std::uint8_t epoch = sources_[from.value()].epoch;
+  const std::uint8_t epoch = standing(from.value()).epoch;
   Path* p = find_mutable(*id, from, nlri.path_id);
   if (p != nullptr && p->received == received && p->accepted == accepted && p->epoch == epoch) {
     return TableChange{.id = *id};
@@ -45,7 +44,7 @@ std::optional<TableChange> Table::put(NeighborId from, const Nlri& nlri, Attribu
     p->path_id = nlri.path_id;
     p->since = since;
   } else {
-    count(*p, kLess);
+    count(*p, -1);
   }
   p->epoch = epoch & (kEpochs - 1);
   pool_.hold(received);
@@ -93,11 +92,10 @@ Path* Table::find_mutable(PrefixId id, NeighborId from, std::uint32_t path_id) {
 
 bool Table::valid(const Path& p) const {
   if (p.accepted == AttributeId{}) return false;
-  const Source& s = sources_[p.neighbor];
   if (!pool_.next_hop(p.accepted).reachable) return false;
-  if (p.epoch == s.epoch) return true;
-  if (s.leftover == Leftover::LongLived) return !pool_.keys(p.accepted).no_llgr;  // RFC 9494 4.3
-  return s.leftover == Leftover::Stale;
+  const Standing& s = standing(p.neighbor);
+  if (s.long_lived(p.epoch)) return !pool_.keys(p.accepted).no_llgr;  // RFC 9494 4.3
+  return s.good(p.epoch);
 }
 
 Candidate Table::candidate(const Path& p) const {
@@ -107,7 +105,7 @@ Candidate Table::candidate(const Path& p) const {
           .igp_metric = pool_.next_hop(p.accepted).metric,
           .since = p.since,
           .path_id = p.path_id,
-          .llgr_stale = p.epoch != s.epoch && s.leftover == Leftover::LongLived};
+          .llgr_stale = long_lived(p)};
 }
 
 void Table::release(PrefixId id) {
@@ -123,8 +121,7 @@ void Table::settle(PrefixId id) {
 Table::Best Table::best_of(PrefixId id) const {
   const Path* p = best(id);
   if (p == nullptr) return {};
-  const bool old = p->epoch != sources_[p->neighbor].epoch;
-  return {p->neighbor, p->path_id, p->accepted, old && sources_[p->neighbor].leftover == Leftover::LongLived};
+  return {p->neighbor, p->path_id, p->accepted, long_lived(*p)};
 }
 
 Path* Table::append(PrefixId id, NeighborId from) {
@@ -166,11 +163,13 @@ std::uint8_t Table::free_number(PrefixId id) const {
 }
 
 // By one more, or less.
-void Table::count(const Path& p, std::uint32_t by) {
-  if (p.epoch != sources_[p.neighbor].epoch) return;
+void Table::count(const Path& p, int by) {
+  if (!standing(p.neighbor).of_session(p.epoch)) return;
   Counts& c = counts_of(p.neighbor);
-  c.received += by;
-  if (p.accepted != AttributeId{}) c.accepted += by;
+  const std::size_t octets = sizeof p + pool_.octets_of(p.received);
+  c.received += static_cast<std::uint32_t>(by);
+  c.octets += by > 0 ? octets : -octets;
+  if (p.accepted != AttributeId{}) c.accepted += static_cast<std::uint32_t>(by);
 }
 
 // The new ones come held.
@@ -180,7 +179,7 @@ void Table::replace(Path& p, AttributeId received, AttributeId accepted) {
 }
 
 void Table::drop(Path& p) {
-  count(p, kLess);
+  count(p, -1);
   replace(p, {}, {});
   p.present = false;
 }

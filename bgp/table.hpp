@@ -5,6 +5,7 @@
 
 #include "bgp/attribute_pool.hpp"
 #include "bgp/decision.hpp"
+#include "bgp/families.hpp"
 #include "bgp/prefix_table.hpp"
 #include "bgp/slab.hpp"
 
@@ -20,16 +21,31 @@ enum class Leftover : std::uint8_t {
   LongLived,  // RFC 9494: last resort
 };
 
-// A neighbor's part in all its paths at once. A path is of the session whose epoch it carries.
+inline constexpr std::uint8_t kEpochs = 8;
+
+// A neighbor's part in all its paths of one family at once. A path is of the epoch that it carries: a session begins
+// one, and so does a refresh whose end will be told (RFC 7313). Of the last but one the leftover says what becomes;
+// older ones count no more.
+struct Standing {
+  std::uint8_t epoch = 0;
+  Leftover leftover = Leftover::Gone;
+  bool same_session = false;  // the last epoch but one is of the session of the present one
+
+  void begin_epoch() { epoch = static_cast<std::uint8_t>((epoch + 1) % kEpochs); }
+  bool fresh(std::uint8_t of) const { return of == epoch; }
+  bool last(std::uint8_t of) const { return (of + 1) % kEpochs == epoch; }
+  bool good(std::uint8_t of) const { return fresh(of) || (last(of) && leftover != Leftover::Gone); }
+  bool long_lived(std::uint8_t of) const { return leftover == Leftover::LongLived && last(of); }
+  bool of_session(std::uint8_t of) const { return fresh(of) || (same_session && last(of)); }
+};
+
+// A neighbor's part in all its paths.
 struct Source {
   PathSource path;
   bool usable = true;  // by the verdict of health
-  std::uint8_t epoch = 0;
-  Leftover leftover = Leftover::Gone;
+  PerFamily<Standing> standing;
 };
 using Sources = std::vector<Source>;  // by NeighborId
-
-inline constexpr std::uint8_t kEpochs = 8;
 
 // 24 octets: there are millions of them.
 struct Path {
@@ -88,6 +104,9 @@ class Table {
   bool eligible(const Path& p) const { return sources_[p.neighbor].usable && valid(p); }
   // Eligible but for the verdict of health.
   bool valid(const Path& p) const;
+  // Kept for the last resort, by our own timer (RFC 9494).
+  bool long_lived(const Path& p) const { return standing(p.neighbor).long_lived(p.epoch); }
+  const Standing& standing(std::uint16_t neighbor) const { return sources_[neighbor].standing[prefixes_.family()]; }
   Candidate candidate(const Path& p) const;
 
   // Somebody has yet to tell, or to take back, this prefix: its number stays.
@@ -102,8 +121,9 @@ class Table {
   struct Counts {
     std::uint32_t received = 0;
     std::uint32_t accepted = 0;
+    std::uint64_t octets = 0;  // of memory, as if nothing were shared
   };
-  // What its earlier sessions have left counts no more; to be told when its epoch has changed.
+  // What its earlier sessions have left counts no more; to be told when an epoch has begun with a session.
   void forget_counts(NeighborId n) { counts_of(n.value()) = {}; }
   Counts counts(NeighborId n) const { return n.value() < counts_.size() ? counts_[n.value()] : Counts{}; }
   std::size_t octets() const;
@@ -123,7 +143,7 @@ class Table {
   Path* append(PrefixId id, NeighborId from);
   void replace(Path& p, AttributeId received, AttributeId accepted);
   void drop(Path& p);  // its holds and counts
-  void count(const Path& p, std::uint32_t by);
+  void count(const Path& p, int by);
   void unlink_absent(PrefixId id);
   void choose(PrefixId id);
   TableChange finish(PrefixId id, const Best& before, bool paths);
@@ -168,7 +188,7 @@ TableChange Table::accept_anew(PrefixId id, NeighborId from, Change accepted) {
     const AttributeId now = accepted(std::as_const(*p));
     any |= now != p->accepted;
     pool_.hold(p->received);
-    count(*p, ~std::uint32_t{0});
+    count(*p, -1);
     replace(*p, p->received, now);
     count(*p, 1);
   }

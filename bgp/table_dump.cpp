@@ -44,8 +44,7 @@ bool TableDump::walk(mrt::Octets& out) {
 
 // Reachable or not, but neither filtered nor about to be removed.
 bool TableDump::is_there(const Path& p) const {
-  const Source& s = ribs_.sources()[p.neighbor];
-  return p.accepted != AttributeId{} && (p.epoch == s.epoch || s.leftover != Leftover::Gone);
+  return p.accepted != AttributeId{} && ribs_.table(family_).standing(p.neighbor).good(p.epoch);
 }
 
 void TableDump::write(const Table& table, PrefixId id, mrt::Octets& out) {

@@ -136,13 +136,13 @@ TEST_CASE("what an earlier session has left counts by its leftover rule") {
   b.put(kA, kNet, 200);
   b.put(kB, kNet, 100);
   const auto id = b.id(kNet);
-  ++b.sources[1].epoch;
-  b.sources[1].leftover = Leftover::Stale;
+  b.sources[1].standing.v4.begin_epoch();
+  b.sources[1].standing.v4.leftover = Leftover::Stale;
   CHECK_FALSE(b.table->decide(id).best);
-  b.sources[1].leftover = Leftover::LongLived;
+  b.sources[1].standing.v4.leftover = Leftover::LongLived;
   CHECK(b.table->decide(id).best);
   CHECK(b.best(kNet) == 2);
-  b.sources[1].leftover = Leftover::Gone;
+  b.sources[1].standing.v4.leftover = Leftover::Gone;
   b.withdraw(kB, kNet);
   CHECK(b.best(kNet) == 0);
   CHECK(b.put(kA, kNet, 200)->best);  // of the new session
