@@ -28,6 +28,7 @@ AttributeKeys keys_of(const PathAttributes& a, const LocalValues& local) {
   k.as_path_length = static_cast<std::uint16_t>(std::min<std::uint32_t>(a.as_path_length(), 0xffff));
   k.origin = static_cast<std::uint8_t>(a.origin);
   k.cluster_length = capped(a.cluster_list.size());
+  k.atomic_aggregate = a.atomic_aggregate;
   k.only_to_customer = a.only_to_customer.has_value();
   for (const Community c : a.communities) {
     if (c < 0xffff0000) continue;

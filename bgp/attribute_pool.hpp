@@ -53,6 +53,7 @@ struct AttributeKeys {
   bool llgr_stale : 1 = false;
   bool no_llgr : 1 = false;
   bool only_to_customer : 1 = false;
+  bool atomic_aggregate : 1 = false;
 };
 
 // A NEXT_HOP and what the router knows about reaching it (RFC 4271 9.1.2.1).

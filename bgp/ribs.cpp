@@ -78,6 +78,7 @@ void Ribs::up(NeighborId n, const UpdateContext& agreed, RouterId peer) {
     Rib& rib = families_[f];
     me.out[f] = std::make_unique<Advertiser>(rib.table, pool_, sources_, provenance_, group(group_key(me, f)),
                                              advertiser_config(n, f));
+    me.out[f]->set_suppressed(&rib.aggregates.suppressed());
   }
 }
 
@@ -189,6 +190,7 @@ bool Ribs::has_changes() const {
 }
 
 void Ribs::changed(Rib& rib, const TableChange& c) {
+  if (c.best) rib.aggregates.changed(c.id);
   if (c.best || c.paths) {
     const Family f = rib.table.prefixes().family();
     for (Neighbor& n : neighbors_) {
@@ -201,7 +203,7 @@ void Ribs::changed(Rib& rib, const TableChange& c) {
 
 std::uint32_t Ribs::seconds(TimePoint now) {
   if (!start_) start_ = now;
-  return clock(now);
+  return latest_ = clock(now);
 }
 
 std::uint32_t Ribs::clock(TimePoint now) const {

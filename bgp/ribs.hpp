@@ -7,6 +7,7 @@
 
 #include "base/time.hpp"
 #include "bgp/advertiser.hpp"
+#include "bgp/aggregates.hpp"
 #include "bgp/families.hpp"
 
 // The routing half of a speaker: all neighbors' Adj-RIBs-In, the Loc-RIB, all Adj-RIBs-Out, of both families. Sessions
@@ -71,9 +72,11 @@ class Ribs {
   // network, redistribute, aggregate-address
   void originate(const Prefix& p, const PathAttributes& a, const LocalValues& local, TimePoint now);
   void withdraw(const Prefix& p);
+  // Those of both families; the rest goes.
+  void set_aggregates(const std::vector<Aggregate>& wanted);
 
   // ---- work, a piece at a time; it may leave output behind
-  bool has_work() const { return !sweeps_.empty(); }
+  bool has_work() const;
   void work();
   // What the neighbor is to be sent next; empty octets with more() when policy let nothing of this piece pass.
   Output output(NeighborId n, std::size_t room);
@@ -89,6 +92,7 @@ class Ribs {
   const Sources& sources() const { return sources_; }
   const DecisionOptions& options() const { return options_; }
   const NeighborRoutes& routes(NeighborId n) const { return neighbor(n).routes; }
+  const Aggregates& aggregates(Family f) const { return families_[f].aggregates; }
   // The seconds that Path::since counts.
   std::uint32_t clock(TimePoint now) const;
   // Null while it is down or has not agreed on the family.
@@ -97,8 +101,11 @@ class Ribs {
 
  private:
   struct Rib {
-    Rib(Family f, std::uint64_t seed, Ribs& r) : table(f, seed, r.pool_, r.sources_, r.options_) {}
+    Rib(Family f, std::uint64_t seed, Ribs& r)
+        : table(f, seed, r.pool_, r.sources_, r.options_),
+          aggregates(table, r.pool_, r.router_) {}
     Table table;
+    Aggregates aggregates;
     std::unique_ptr<ChangeQueue> changes;
   };
   struct Families {
@@ -145,6 +152,7 @@ class Ribs {
   void sweep(Sweep::Kind kind, NeighborId n);
   void sweep(Sweep::Kind kind, NeighborId n, Family f);
   void step_sweep(Sweep& s);
+  void step_aggregates(Rib& rib);
   void visit(const Sweep& s, Rib& rib, PrefixId id);
   bool sweeping(Sweep::Kind kind, NeighborId n, Family f) const;
   void finish_removing(NeighborId n, Family f);
@@ -161,6 +169,7 @@ class Ribs {
   std::vector<std::weak_ptr<UpdateGroup>> groups_;
   std::deque<Sweep> sweeps_;
   std::optional<TimePoint> start_;
+  std::uint32_t latest_ = 0;  // second in which something was told us
   PerFamily<bool> deferred_;
 };
 

@@ -83,8 +83,14 @@ void Ribs::sweep(Sweep::Kind kind, NeighborId n, Family f) {
   if (families_[f].table.prefixes().size() > 0) sweeps_.push_back(fresh);
 }
 
+bool Ribs::has_work() const {
+  return !sweeps_.empty() || families_.v4.aggregates.has_work() || families_.v6.aggregates.has_work();
+}
+
 void Ribs::work() {
-  if (has_work()) step_sweep(sweeps_.front());
+  if (!sweeps_.empty()) step_sweep(sweeps_.front());
+  for (const Family f : kFamilies)
+    if (families_[f].aggregates.has_work()) step_aggregates(families_[f]);
 }
 
 // The front one.

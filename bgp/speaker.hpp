@@ -87,6 +87,7 @@ class Speaker {
     ribs_.originate(p, a, local, now);
   }
   void withdraw(const Prefix& p) { ribs_.withdraw(p); }
+  void set_aggregates(const std::vector<Aggregate>& wanted) { ribs_.set_aggregates(wanted); }
   // By the verdict of health. What a dead neighbor's sessions have left goes, whatever it has promised.
   void set_usable(NeighborId n, bool usable);
   void set_next_hop(const IpAddress& a, bool reachable, std::uint32_t metric) {
