@@ -9,7 +9,7 @@ packages_lab="iproute2 openssl kmod nftables iputils-ping procps python3 iperf3 
   charon-systemd strongswan-swanctl libstrongswan-standard-plugins
   libstrongswan-extra-plugins libcharon-extra-plugins"
 # BGP speakers to compare with and to talk to; BIRD is among the lab's.
-packages_test="tshark tcpdump clang-format bgpdump
+packages_test="tshark tcpdump clang-format bgpdump python3-scapy
   frr gobgpd openbgpd exabgp"
 # The kernel image itself is only unpacked (tests/vm/run), never installed.
 packages_vm="qemu-system-x86 busybox-static cpio kmod"
