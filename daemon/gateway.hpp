@@ -14,6 +14,7 @@
 #include "daemon/plane_watch.hpp"
 #include "daemon/tunnel.hpp"
 #include "ipsec/demux.hpp"
+#include "kernel/mss_clamp.hpp"
 #include "kernel/path_watch.hpp"
 
 namespace cgw {
@@ -107,6 +108,7 @@ class Gateway {
   std::unique_ptr<kernel::DataPlane> plane_;
   std::string plane_reason_;
   kernel::Links links_;
+  kernel::ClampedLinks clamped_;  // as set last
   kernel::Monitor monitor_;
   kernel::PathWatch paths_;
   kernel::Fib fib_;

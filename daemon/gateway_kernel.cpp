@@ -18,13 +18,15 @@ void Gateway::interface_ready(Tunnel& t, const kernel::ExitState& exit) {
 }
 
 void Gateway::clamp_mss() {
-  std::map<std::string, kernel::ClampedLink> links;
+  kernel::ClampedLinks links;
   for (const auto& t : tunnels_) {
     if (t->mtu() == 0) continue;
     links[t->setup().config.interface] = {.mss_v4 = ipsec::tunnel_mss(t->mtu(), false),
                                           .mss_v6 = ipsec::tunnel_mss(t->mtu(), true)};
   }
-  if (const auto ok = kernel::set_mss_clamp(links); !ok) {
+  const auto ok = kernel::set_mss_clamp(links, clamped_);
+  clamped_ = ok ? std::move(links) : kernel::ClampedLinks{};
+  if (!ok) {
     note(Level::Warning, "MSS clamp: " + ok.error().to_string() + "; large TCP segments may be lost in the tunnels");
   }
 }

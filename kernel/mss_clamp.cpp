@@ -73,6 +73,13 @@ bool can_be_quoted(const std::string& name) {
 // thousand, every packet of the host meets the rules, and libnftables takes 5 KiB for each.
 using Groups = std::map<std::pair<std::uint32_t, std::uint32_t>, std::vector<std::string>>;
 
+Groups groups_of(const ClampedLinks& links) {
+  Groups out;
+  for (const auto& [name, mss] : links)
+    out[{mss.mss_v4, mss.mss_v6}].push_back(name);
+  return out;
+}
+
 std::string set_name(std::uint32_t v4, std::uint32_t v6) {
   return fmt::format("links_{}_{}", v4, v6);
 }
@@ -107,16 +114,33 @@ std::string chain(std::string_view hook, const std::string& content) {
 
 }  // namespace
 
-KernelResult<std::string> mss_ruleset(const std::map<std::string, ClampedLink>& links) {
-  Groups groups;
+KernelResult<std::string> mss_ruleset(const ClampedLinks& links) {
   for (const auto& [name, mss] : links) {
     if (!can_be_quoted(name)) return fail(KernelError{EINVAL, "MSS clamp on " + printable(name), "not a usable name"});
     if (mss.mss_v4 > 65535 || mss.mss_v6 > 65535) return fail(KernelError{ERANGE, "MSS clamp on " + name, {}});
-    groups[{mss.mss_v4, mss.mss_v6}].push_back(name);
   }
+  const Groups groups = groups_of(links);
   const std::string in = rules("iifname", groups), out = rules("oifname", groups);
   return fmt::format("{}table inet cgwd {{\n{}{}{}{}}}\n", kReplace, sets(groups), chain("forward", in + out),
                      chain("input", in), chain("output", out));
+}
+
+std::string mss_moves(const ClampedLinks& before, const ClampedLinks& links) {
+  const auto same_set = [](const auto& a, const auto& b) { return a.first == b.first; };
+  if (!std::ranges::equal(groups_of(before), groups_of(links), same_set)) return {};
+  std::string out;
+  const auto add = [&out](std::string_view verb, const std::string& name, const ClampedLink& mss) {
+    out += fmt::format("{} element inet cgwd {} {{ \"{}\" }}\n", verb, set_name(mss.mss_v4, mss.mss_v6), name);
+  };
+  const auto differs = [](const ClampedLinks& in, const auto& link) {
+    const auto found = in.find(link.first);
+    return found == in.end() || found->second != link.second;
+  };
+  for (const auto& link : before)
+    if (differs(links, link)) add("delete", link.first, link.second);
+  for (const auto& link : links)
+    if (differs(before, link)) add("add", link.first, link.second);
+  return out;
 }
 
 KernelResult<bool> remove_mss_table() {
@@ -130,12 +154,15 @@ KernelResult<bool> remove_mss_table() {
   return true;
 }
 
-KernelResult<void> set_mss_clamp(const std::map<std::string, ClampedLink>& links) {
+KernelResult<void> set_mss_clamp(const ClampedLinks& links, const ClampedLinks& before) {
   if (links.empty()) {
     if (auto removed = remove_mss_table(); !removed) return fail(std::move(removed).error());
     return {};
   }
   CGW_TRY(const std::string commands, mss_ruleset(links));
+  // If that fails the table is not as we left it.
+  const std::string moves = mss_moves(before, links);
+  if (!moves.empty() && run(moves, "nft set of table inet cgwd")) return {};
   auto done = run(commands, "nft table inet cgwd");
   if (!done) done.error().detail += "; the kernel needs CONFIG_NF_TABLES_INET and CONFIG_NFT_EXTHDR";
   return done;

@@ -268,7 +268,7 @@ TEST_CASE("purge removes all that is ours and leaves others' routes, nexthops an
   CHECK(output_of("nft list tables") == "table inet other\n");
 }
 
-TEST_CASE("the MSS clamp is in place for both directions, is replaced whole, and goes when empty") {
+TEST_CASE("the MSS clamp is in place for both directions, changes in place or whole, and goes when empty") {
   if (!fresh_namespace()) return;
   REQUIRE(set_mss_clamp({{"t1", {1359, 1339}}, {"t2", {1300, 0}}}));
   const std::string table = output_of("nft list table inet cgwd");
@@ -276,6 +276,15 @@ TEST_CASE("the MSS clamp is in place for both directions, is replaced whole, and
   CHECK(has(table, "ipv4 tcp flags syn / syn,rst oifname @links_1359_1339 tcp option maxseg size set 1359"));
   CHECK(has(table, "ipv6 tcp flags syn / syn,rst iifname @links_1359_1339 tcp option maxseg size set 1339"));
   CHECK(has(table, "hook output"));
+  const ClampedLinks before{{"t1", {1359, 1339}}, {"t2", {1300, 0}}, {"t3", {1300, 0}}};
+  REQUIRE(set_mss_clamp(before));
+  const std::string handle = output_of("nft -a list tables");
+  REQUIRE(set_mss_clamp({{"t1", {1359, 1339}}, {"t2", {1359, 1339}}, {"t3", {1300, 0}}}, before));
+  CHECK(has(output_of("nft list table inet cgwd"), "elements = { \"t1\", \"t2\" }"));
+  CHECK(output_of("nft -a list tables") == handle);  // the same table, an interface in another set
+  run("nft delete table inet cgwd");
+  REQUIRE(set_mss_clamp(before, {{"t1", {1359, 1339}}, {"t2", {1359, 1339}}, {"t3", {1300, 0}}}));
+  CHECK(has(output_of("nft list table inet cgwd"), "\"t3\""));
   REQUIRE(set_mss_clamp({{"t2", {1200, 0}}}));
   CHECK_FALSE(has(output_of("nft list table inet cgwd"), "t1"));
   REQUIRE(set_mss_clamp({}));

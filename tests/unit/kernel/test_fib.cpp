@@ -136,6 +136,18 @@ TEST_CASE("an interface name that would break out of its quotes is refused") {
   CHECK_FALSE(mss_ruleset({{"cgw*", {1300, 0}}}));
 }
 
+TEST_CASE("an interface with another MSS moves between sets; where sets come or go the table is written anew") {
+  const ClampedLink small{.mss_v4 = 1300, .mss_v6 = 1280}, large{.mss_v4 = 1359, .mss_v6 = 1339};
+  const ClampedLinks before{{"a", small}, {"b", small}, {"c", large}};
+  CHECK(mss_moves(before, {{"a", small}, {"b", large}, {"c", large}}) ==
+        "delete element inet cgwd links_1300_1280 { \"b\" }\nadd element inet cgwd links_1359_1339 { \"b\" }\n");
+  CHECK(mss_moves(before, {{"a", small}, {"c", large}, {"d", large}}) ==
+        "delete element inet cgwd links_1300_1280 { \"b\" }\nadd element inet cgwd links_1359_1339 { \"d\" }\n");
+  CHECK(mss_moves(before, {{"a", small}, {"b", small}, {"c", small}}).empty());
+  CHECK(mss_moves({}, before).empty());
+  CHECK(mss_moves(before, before).empty());
+}
+
 TEST_CASE("interfaces with one MSS share a set, and the rules do not grow with their number") {
   const auto count = [](const std::string& text, std::string_view word) {
     std::size_t n = 0;
