@@ -28,9 +28,13 @@ using xfrm::Selectors;
 
 namespace {
 
-bool kernel_has(bool (*feature)(std::string_view release)) {
+std::string kernel_release() {
   utsname u{};
-  return uname(&u) == 0 && feature(u.release);
+  return uname(&u) == 0 ? u.release : "";
+}
+
+bool kernel_has(bool (*feature)(std::string_view release)) {
+  return feature(kernel_release());
 }
 
 // The kernel takes ESP out of UDP on this socket, and leaves IKE on it.
@@ -143,6 +147,8 @@ KernelResult<void> XfrmPlane::add(IfId id, const ChildSa& sa, Direction d) {
   const SaName name = name_of(sa, d);
   const std::string what = fmt::format("XFRM_MSG_NEWSA {} {:08x} if_id {:#x}", d == Direction::In ? "in" : "out",
                                        name.spi.value(), id.value());
+  if (const auto why = xfrm::why_not(sa, kernel_release()); !why.empty())
+    return fail(KernelError{EAFNOSUPPORT, what, std::string(why)});
   auto done = xfrm_.request(sa_message(SaRequest::New, id, sa, d, options), what);
   if (!wanted.offload || (!done && done.error().errnum == EEXIST)) return done;
   std::string refusal;

@@ -148,6 +148,13 @@ bool has_esp_in_udp_v6(std::string_view release) {
   return at_least(release, 5, 8);
 }
 
+std::string_view why_not(const ipsec::ChildSa& sa, std::string_view release) {
+  if (sa.udp_encap && !sa.remote.address.is_v4() && !has_esp_in_udp_v6(release))
+    return "there is a NAT, and this kernel has no ESP in UDP over IPv6 (Linux 5.8 or newer is needed): 'data-plane "
+           "userspace', or IPv4 outside";
+  return {};
+}
+
 Message sa_message(SaRequest request, IfId id, const ipsec::ChildSa& sa, Direction d, const SaOptions& options) {
   Message m = message(static_cast<std::uint16_t>(request));
   if (!m) return m;

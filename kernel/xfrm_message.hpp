@@ -38,6 +38,8 @@ bool has_sa_direction(std::string_view release);
 // Whether it takes ESP out of UDP over IPv6 (Linux 5.8). An older one takes the socket option as well, and then reads
 // IPv6 packets as IPv4 ones.
 bool has_esp_in_udp_v6(std::string_view release);
+// Why a kernel of this release cannot have such an SA; empty: it can.
+std::string_view why_not(const ipsec::ChildSa& sa, std::string_view release);
 
 struct SaOptions {
   bool says_direction = false;     // XFRMA_SA_DIR, Linux 6.10

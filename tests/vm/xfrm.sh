@@ -54,6 +54,7 @@ outer_ipv6() { # MTU [encap]
   check "$words, IPv4 inside: ping" ping_through
   check "$words, IPv4 inside: packets of the whole MTU $1" ping_mtu "$1"
   check "$words: the SAs are IPv6 ones" eval "state | grep -q 'src 2001:db8::1 dst 2001:db8::2'"
+  early_packets_are_held
   unpair
   pair inner6 "${2:-}"
   both_up "$1"

@@ -157,6 +157,20 @@ TEST_SUITE("kernel/xfrm_message") {
     CHECK(!has_esp_in_udp_v6("4.19.0"));
   }
 
+  TEST_CASE("behind a NAT of IPv6 an older kernel is refused by name, and only there") {
+    auto sa = gcm_child();
+    for (const bool encap : {false, true}) {
+      for (const char* peer : {"192.0.2.1", "2001:db8::1"}) {
+        CAPTURE(peer);
+        sa.udp_encap = encap;
+        sa.remote.address = *IpAddress::parse(peer);
+        CHECK(why_not(sa, "6.1.0").empty());
+        CHECK(why_not(sa, "5.7.19").empty() == (!encap || sa.remote.address.is_v4()));
+      }
+    }
+    CHECK(why_not(sa, "5.4.0").find("Linux 5.8") != std::string_view::npos);
+  }
+
   TEST_CASE("DF is cleared on what is sent only: inbound the flag is refused from Linux 6.10 on") {
     const SaOptions options{.clear_df = true};
     const auto flags = [&](Direction d) {
