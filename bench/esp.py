@@ -28,7 +28,7 @@ PINGS = 300
 
 def measure(settings):
     runs, seconds = (1, 2) if settings.quick else (RUNS, SECONDS)
-    sides = [side for side in (Plane(settings, "openssl"), Plane(settings, "ipsec-mb"), Libipsec())
+    sides = [side for side in (Plane(settings, "openssl"), Plane(settings, "ipsec-mb"), Plane(settings, "ipsec-mb", 2), Libipsec())
              if settings.only in (None, "ours" if isinstance(side, Plane) else "theirs")]
     found = {side.name: {"tcp": [], "udp": [], "lost": 0, "sent": 0, "rtt": []} for side in sides}
     try:
@@ -63,7 +63,7 @@ def words(found):
 def rows(found, runs):
     theirs = found.get("libipsec")
     out = []
-    for name, goal in (("openssl", 14), ("ipsec-mb", 20)):
+    for name, goal in (("openssl", 14), ("ipsec-mb", 20), ("ipsec-mb, 2 threads", 14)):
         ours = found.get(name)
         pairs = [("one TCP stream", "Gbit/s", "tcp", 1e9, goal)]
         pairs.append(("UDP, 1300 octets", "kpps", "udp", 1e3, 3))
@@ -94,7 +94,7 @@ class Pair:
 
     def __init__(self, name):
         self.name = name
-        self.namespace = {side: f"cgwesp{os.getpid()}{name[0]}{side}" for side in "ab"}
+        self.namespace = {side: f"cgwesp{os.getpid()}{name[0]}{name[-1]}{side}" for side in "ab"}
         self.directory = tempfile.mkdtemp(prefix="cgwesp")
 
     def wire(self):
@@ -162,9 +162,10 @@ class Pair:
 class Plane(Pair):
     """cgwd's userspace data plane at both ends, rekeyed every second."""
 
-    def __init__(self, settings, crypto):
-        super().__init__(crypto)
+    def __init__(self, settings, crypto, threads=1):
+        super().__init__(crypto if threads == 1 else f"{crypto}, {threads} threads")
         self.crypto = crypto
+        self.threads = threads
         self.driver = os.path.join(settings.build, "tests/netns/plane_driver")
         self.process = {}
         self.stopping = threading.Event()
@@ -177,7 +178,7 @@ class Plane(Pair):
         for side, peer in ("ab", "ba"):
             self.process[side] = subprocess.Popen(
                 in_namespace(self.namespace[side], self.driver, "userspace", self.device, IF_ID, side, OUTER[side],
-                             OUTER[peer], SUITE, "encap"),
+                             OUTER[peer], SUITE, "encap", f"threads={self.threads}"),
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "CGWD_ESP": self.crypto})
             self.answer(side)
             for command in ("ensure", "in 1", "out 1"):

@@ -151,9 +151,13 @@ json::value config_tree(const std::string& text) {
                                   {"via", r.next_hop ? r.next_hop->to_string() : r.connection},
                                   {"distance", r.distance}});
   }
-  return json::object{{"hostname", c->hostname},           {"dataPlane", word(c->data_plane)},
-                      {"tunnelsDown", word(c->when_down)}, {"connections", std::move(connections)},
-                      {"bgp", bgp_tree(c->bgp)},           {"staticRoutes", std::move(routes)}};
+  return json::object{{"hostname", c->hostname},
+                      {"dataPlane", word(c->data_plane)},
+                      {"dataPlaneThreads", c->plane_threads},
+                      {"tunnelsDown", word(c->when_down)},
+                      {"connections", std::move(connections)},
+                      {"bgp", bgp_tree(c->bgp)},
+                      {"staticRoutes", std::move(routes)}};
 }
 
 }  // namespace cgw::cli

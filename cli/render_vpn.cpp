@@ -143,7 +143,10 @@ std::string connection(const value& c) {
 
 std::string render_vpn(const value& tree) {
   const auto& plane = at(tree, "dataPlane");
-  std::string out = fmt::format("Data plane: {} ({})\n", text(plane, "name"), text(plane, "reason"));
+  std::string out = fmt::format("Data plane: {} ({})", text(plane, "name"), text(plane, "reason"));
+  if (const auto threads = integer(plane, "threads"); threads > 1)
+    out += fmt::format(", {} threads a tunnel each way", threads);
+  out += "\n";
   for (const auto& c : list(tree, "connections"))
     out += "\n" + connection(c);
   const auto& last = at(tree, "lastChange");

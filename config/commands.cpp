@@ -89,14 +89,20 @@ Lines show_hostname(const Config& c, const Cursor&) {
 }
 
 constexpr std::string_view kPlanes[] = {"auto", "kernel", "userspace"};
+// data-plane PLANE [threads N]
 Done set_data_plane(Config& c, Cursor&, const Args& a, bool negated) {
   const auto it = negated ? std::begin(kPlanes) : std::ranges::find(kPlanes, a[0]);
+  const bool threads = !negated && a.size() > 2;
   c.data_plane = DataPlane{static_cast<std::uint8_t>(it - std::begin(kPlanes))};
+  c.plane_threads = threads ? static_cast<std::uint8_t>(to_number(a[2])) : Config{}.plane_threads;
   return {};
 }
 Lines show_data_plane(const Config& c, const Cursor&) {
-  if (c.data_plane == DataPlane::Auto) return {};
-  return {{fmt::format("data-plane {}", kPlanes[static_cast<std::size_t>(c.data_plane)]), {}}};
+  const bool threads = c.plane_threads != Config{}.plane_threads;
+  if (c.data_plane == DataPlane::Auto && !threads) return {};
+  std::string line = fmt::format("data-plane {}", kPlanes[static_cast<std::size_t>(c.data_plane)]);
+  if (threads) line += fmt::format(" threads {}", c.plane_threads);
+  return {{std::move(line), {}}};
 }
 
 constexpr std::string_view kWhenDown[] = {"blackhole", "unreachable", "remove"};
@@ -187,10 +193,17 @@ constexpr Command kGlobal[] = {
      .render = show_hostname,
      .negatable = true},
     {.mode = Mode::Config,
-     .pattern = "data-plane {auto|kernel|userspace}",
-     .help = "Where ESP happens\nauto: the kernel where it can",
+     .pattern = "data-plane {auto|userspace} [threads (1-16)]",
+     .help =
+         "Where ESP happens\nauto: the kernel where it can\nThreads of the userspace data plane\nFor each tunnel, in "
+         "each direction (default 1)",
      .apply = set_data_plane,
      .render = show_data_plane,
+     .negatable = true},
+    {.mode = Mode::Config,
+     .pattern = "data-plane {kernel}",
+     .help = "Where ESP happens\nXFRM",
+     .apply = set_data_plane,
      .negatable = true},
     {.mode = Mode::Config,
      .pattern = "tunnels-down {blackhole|unreachable|remove}",

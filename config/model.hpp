@@ -100,6 +100,7 @@ struct StaticRoute {
 struct Config {
   std::string hostname = "cgw";
   DataPlane data_plane = DataPlane::Auto;
+  std::uint8_t plane_threads = 1;  // of the userspace plane, a tunnel and direction
   WhenDown when_down = WhenDown::Blackhole;
   std::vector<Connection> connections;  // in the order of the file
   std::optional<Bgp> bgp;

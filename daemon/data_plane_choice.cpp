@@ -2,7 +2,8 @@
 
 namespace cgw {
 
-Result<ChosenPlane, std::string> choose_data_plane(config::DataPlane wanted, int udp4500, int udp4500_v6) {
+Result<ChosenPlane, std::string> choose_data_plane(config::DataPlane wanted, unsigned threads, int udp4500,
+                                                   int udp4500_v6) {
   const kernel::Capability c = kernel::probe_capability();
   if (!c.nexthop_objects) {
     return fail(
@@ -15,8 +16,8 @@ Result<ChosenPlane, std::string> choose_data_plane(config::DataPlane wanted, int
   ChosenPlane out;
   const bool in_kernel = kernel_fits && wanted != config::DataPlane::Userspace;
   if (!in_kernel && !c.tun) return fail("data-plane userspace: " + c.why_not_userspace);
-  auto plane =
-      in_kernel ? kernel::make_xfrm_plane(udp4500, udp4500_v6) : kernel::make_userspace_plane(udp4500, udp4500_v6);
+  auto plane = in_kernel ? kernel::make_xfrm_plane(udp4500, udp4500_v6)
+                         : kernel::make_userspace_plane(udp4500, udp4500_v6, threads);
   if (!plane) return fail("data plane: " + plane.error().to_string());
   out.plane = std::move(*plane);
   switch (wanted) {

@@ -13,7 +13,8 @@ struct ChosenPlane {
 };
 
 // `auto`: the kernel's ESP when it has ESP and xfrm interfaces, else userspace; the reason names what is missing.
-// udp4500, udp4500_v6: see kernel::make_xfrm_plane().
-Result<ChosenPlane, std::string> choose_data_plane(config::DataPlane wanted, int udp4500, int udp4500_v6);
+// threads: the userspace plane's. udp4500, udp4500_v6: see kernel::make_xfrm_plane().
+Result<ChosenPlane, std::string> choose_data_plane(config::DataPlane wanted, unsigned threads, int udp4500,
+                                                   int udp4500_v6);
 
 }  // namespace cgw

@@ -38,8 +38,8 @@ Result<std::unique_ptr<Gateway>, std::string> Gateway::open(boost::asio::any_io_
                                                             Loaded loaded) {
   const auto kernel_text = [](const kernel::KernelError& e) { return fail(e.to_string()); };
   CGW_TRY(IkeEndpoint ike, IkeEndpoint::open(executor));
-  CGW_TRY(ChosenPlane plane,
-          choose_data_plane(loaded.config.data_plane, ike.nat_t_socket(Family::V4), ike.nat_t_socket(Family::V6)));
+  CGW_TRY(ChosenPlane plane, choose_data_plane(loaded.config.data_plane, loaded.config.plane_threads,
+                                               ike.nat_t_socket(Family::V4), ike.nat_t_socket(Family::V6)));
   auto links = kernel::Links::open();
   if (!links) return kernel_text(links.error());
   auto monitor = kernel::Monitor::open();
@@ -84,7 +84,10 @@ Gateway::Gateway(boost::asio::any_io_executor executor, Log& log, Loaded loaded,
       look_(executor) {}
 
 void Gateway::start() {
-  note(Level::Info, fmt::format("data plane: {} ({})", plane_->name(), plane_reason_));
+  const std::string threads = plane_threads() ? fmt::format("; {} {} a tunnel each way", *plane_threads(),
+                                                            *plane_threads() == 1 ? "thread" : "threads")
+                                              : "";
+  note(Level::Info, fmt::format("data plane: {} ({}){}", plane_->name(), plane_reason_, threads));
   if (!forwarding_enabled()) {
     note(Level::Warning, "net.ipv4.ip_forward is 0: this host forwards nothing; sysctl -w net.ipv4.ip_forward=1");
   }

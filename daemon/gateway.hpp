@@ -45,6 +45,7 @@ class Gateway {
   const rib::Rib& rib() const { return rib_; }
   const kernel::Fib& fib() const { return fib_; }
   std::string_view plane_name() const { return plane_->name(); }
+  std::optional<unsigned> plane_threads() const { return plane_->threads(); }
   const std::string& plane_reason() const { return plane_reason_; }
   const std::optional<Change>& last_change() const { return last_change_; }
   const Tunnel* tunnel_of(rib::ExitId exit) const;

@@ -305,8 +305,10 @@ json::value show_vpn(const Gateway& g) {
     connections.push_back(connection_tree(g, c));
   json::value last = nullptr;
   if (g.last_change()) last = json::object{{"agoMsec", since(g.last_change()->at)}, {"text", g.last_change()->text}};
+  json::object plane{{"name", g.plane_name()}, {"reason", g.plane_reason()}};
+  if (g.plane_threads()) plane["threads"] = *g.plane_threads();
   return json::object{{"hostname", g.config().hostname},
-                      {"dataPlane", json::object{{"name", g.plane_name()}, {"reason", g.plane_reason()}}},
+                      {"dataPlane", std::move(plane)},
                       {"connections", std::move(connections)},
                       {"lastChange", std::move(last)}};
 }

@@ -1,6 +1,6 @@
 #include "ipsec/esp.hpp"
 
-#include <cstring>
+#include <algorithm>
 
 #include "ipsec/esp_cipher.hpp"
 
@@ -37,20 +37,47 @@ std::size_t ip_size(Bytes data) {
   return 0;
 }
 
+// plain: decrypted, with padding and trailer (RFC 4303 2.4 to 2.7).
+Result<std::span<std::uint8_t>, EspDrop> inner_packet(std::span<std::uint8_t> plain) {
+  const std::size_t n = plain.size(), pad = plain[n - 2];
+  const std::uint8_t next = plain[n - 1];
+  if (next == kDummy) return fail(EspDrop::Dummy);
+  if (pad + kTrailer > n) return fail(EspDrop::BadPadding);
+  for (std::size_t i = 0; i < pad; ++i) {
+    if (plain[n - kTrailer - pad + i] != i + 1) return fail(EspDrop::BadPadding);
+  }
+  if (next != kIpv4 && next != kIpv6) return fail(EspDrop::NotIp);
+  const std::size_t size = ip_size(plain.first(n - kTrailer - pad));
+  if (size == 0 || (plain[0] >> 4 == 6) != (next == kIpv6)) return fail(EspDrop::NotIp);
+  return plain.first(size);
+}
+
 }  // namespace
 
-EspSealer::EspSealer(const EspSuite& suite, Spi spi, const EspKeys& keys, EspCrypto crypto, std::uint64_t sequence)
+SequenceNumbers::SequenceNumbers(const EspSuite& suite, std::uint64_t last)
+    : limit_(last_sequence(suite)),
+      last_(last) {}
+
+// Acquire and release: see kernel/userspace_order.hpp.
+SequenceNumbers::Taken SequenceNumbers::take(std::uint64_t n) {
+  std::uint64_t last = last_.load(std::memory_order_relaxed), count = 0;
+  do {
+    count = std::min(n, limit_ - last);
+  } while (!last_.compare_exchange_weak(last, last + count, std::memory_order_acq_rel, std::memory_order_relaxed));
+  return {.first = last + 1, .count = count};
+}
+
+bool nearly_used_up(const EspSuite& suite, std::uint64_t sequence) {
+  const std::uint64_t limit = last_sequence(suite);
+  return limit - sequence < limit / kReserve;
+}
+
+EspSealer::EspSealer(const EspSuite& suite, Spi spi, const EspKeys& keys, EspCrypto crypto)
     : cipher_(make_esp_cipher(suite, keys, true, crypto)),
-      spi_(spi),
-      sequence_(sequence),
-      limit_(last_sequence(suite)) {}
+      spi_(spi) {}
 EspSealer::~EspSealer() = default;
 EspSealer::EspSealer(EspSealer&&) noexcept = default;
 EspSealer& EspSealer::operator=(EspSealer&&) noexcept = default;
-
-bool EspSealer::nearly_used_up() const {
-  return limit_ - sequence_ < limit_ / kReserve;
-}
 
 std::size_t EspSealer::front() const {
   return kHeader + cipher_->iv();
@@ -61,65 +88,38 @@ std::size_t EspSealer::sealed_size(std::size_t inner) const {
   return front() + (inner + kTrailer + block - 1) / block * block + cipher_->icv();
 }
 
-bool EspSealer::seal_in_place(std::span<std::uint8_t> packet, std::size_t inner) {
-  if (sequence_ == limit_ || inner == 0 || packet.size() != sealed_size(inner)) return false;
-  ++sequence_;
+bool EspSealer::seal_in_place(std::span<std::uint8_t> packet, std::size_t inner, std::uint64_t sequence) {
+  if (inner == 0 || packet.size() != sealed_size(inner)) return false;
   std::uint8_t* const at = packet.data();
   put32(at, spi_.value());
-  put32(at + 4, static_cast<std::uint32_t>(sequence_));
+  put32(at + 4, static_cast<std::uint32_t>(sequence));
   std::uint8_t* const plain = at + front();
   const std::size_t n = packet.size() - front() - cipher_->icv(), pad = n - inner - kTrailer;
   for (std::size_t i = 0; i < pad; ++i)
     plain[inner + i] = static_cast<std::uint8_t>(i + 1);
   plain[n - 2] = static_cast<std::uint8_t>(pad);
   plain[n - 1] = plain[0] >> 4 == 6 ? kIpv6 : kIpv4;
-  return cipher_->seal(at, sequence_, at + kHeader, n);
+  return cipher_->seal(at, sequence, at + kHeader, n);
 }
 
-std::size_t EspSealer::seal(Bytes inner, std::span<std::uint8_t> out) {
-  const std::size_t size = sealed_size(inner.size());
-  if (inner.empty() || out.size() < size) return 0;
-  std::memcpy(out.data() + front(), inner.data(), inner.size());
-  return seal_in_place(out.first(size), inner.size()) ? size : 0;
-}
-
-EspOpener::EspOpener(const EspSuite& suite, const EspKeys& keys, std::uint32_t replay_window, EspCrypto crypto)
+EspOpener::EspOpener(const EspSuite& suite, const EspKeys& keys, EspCrypto crypto)
     : cipher_(make_esp_cipher(suite, keys, false, crypto)),
-      esn_(suite.esn),
-      limit_(last_sequence(suite)),
-      window_(replay_window) {}
+      esn_(suite.esn) {}
 EspOpener::~EspOpener() = default;
 EspOpener::EspOpener(EspOpener&&) noexcept = default;
 EspOpener& EspOpener::operator=(EspOpener&&) noexcept = default;
 
-bool EspOpener::nearly_used_up() const {
-  return limit_ - window_.highest() < limit_ / kReserve;
-}
-
-Result<std::span<std::uint8_t>, EspDrop> EspOpener::open(std::span<std::uint8_t> packet) {
+Result<EspOpener::Opened, EspDrop> EspOpener::open(std::span<std::uint8_t> packet, const ReplayWindow& window) {
   const std::size_t least = kHeader + cipher_->iv() + cipher_->block() + cipher_->icv();
   if (packet.size() < least) return fail(EspDrop::Truncated);
   const std::uint32_t low = get32(packet.data() + 4);
-  const std::uint64_t seq = esn_ ? window_.infer(low) : low;
-  if (!window_.would_accept(seq)) return fail(EspDrop::Replayed);
+  const std::uint64_t seq = esn_ ? window.infer(low) : low;
+  if (!window.would_accept(seq)) return fail(EspDrop::Replayed);
   const auto body = packet.subspan(kHeader);
   const std::size_t n = body.size() - cipher_->iv() - cipher_->icv();
   if (n % cipher_->block() != 0) return fail(EspDrop::Truncated);
   if (!cipher_->open(packet.data(), seq, body)) return fail(EspDrop::BadIcv);
-  window_.mark(seq);
-
-  const auto plain = body.subspan(cipher_->iv(), n);
-  const std::uint8_t next = plain[n - 1];
-  const std::size_t pad = plain[n - 2];
-  if (next == kDummy) return fail(EspDrop::Dummy);
-  if (pad + kTrailer > n) return fail(EspDrop::BadPadding);
-  for (std::size_t i = 0; i < pad; ++i) {
-    if (plain[n - kTrailer - pad + i] != i + 1) return fail(EspDrop::BadPadding);
-  }
-  if (next != kIpv4 && next != kIpv6) return fail(EspDrop::NotIp);
-  const std::size_t size = ip_size(plain.first(n - kTrailer - pad));
-  if (size == 0 || (plain[0] >> 4 == 6) != (next == kIpv6)) return fail(EspDrop::NotIp);
-  return plain.first(size);
+  return Opened{.sequence = seq, .inner = inner_packet(body.subspan(cipher_->iv(), n))};
 }
 
 }  // namespace cgw::ipsec

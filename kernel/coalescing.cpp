@@ -34,29 +34,31 @@ std::size_t plain_ip_header(Bytes packet) {
 
 }  // namespace
 
-std::optional<Coalescer::Shape> Coalescer::shape_of(Bytes packet) const {
+Coalescer::Shape Coalescer::look(Bytes packet, Offloads offloads) {
   Shape s;
-  s.l4 = plain_ip_header(packet);
-  if (s.l4 == 0) return std::nullopt;
+  const std::size_t ip = plain_ip_header(packet);
+  if (ip == 0) return {};
   const std::uint8_t protocol = is_v4(packet) ? packet[9] : packet[6];
-  const std::size_t l4_octets = packet.size() - s.l4;
-  const std::uint8_t* const l4 = packet.data() + s.l4;
-  if (protocol == IPPROTO_TCP && offloads_.tcp && l4_octets > kTcp) {
+  const std::size_t l4_octets = packet.size() - ip;
+  const std::uint8_t* const l4 = packet.data() + ip;
+  std::size_t headers = ip + kUdp;
+  if (protocol == IPPROTO_TCP && offloads.tcp && l4_octets > kTcp) {
     s.tcp = true;
-    s.headers = s.l4 + static_cast<std::size_t>(l4[12] >> 4) * 4;
+    headers = ip + static_cast<std::size_t>(l4[12] >> 4) * 4;
     // CWR, URG and the rest belong to one segment only.
-    if (s.headers < s.l4 + kTcp || (l4[13] & ~kPush) != kAck || (l4[12] & 0xf) != 0) return std::nullopt;
+    if (headers < ip + kTcp || (l4[13] & ~kPush) != kAck || (l4[12] & 0xf) != 0) return {};
     s.ends = (l4[13] & kPush) != 0;
     s.sequence = load32(l4 + 4);
-  } else if (protocol == IPPROTO_UDP && offloads_.udp && l4_octets > kUdp) {
-    s.headers = s.l4 + kUdp;
-    if (load16(l4 + 4) != l4_octets || load16(l4 + 6) == 0) return std::nullopt;
+  } else if (protocol == IPPROTO_UDP && offloads.udp && l4_octets > kUdp) {
+    if (load16(l4 + 4) != l4_octets || load16(l4 + 6) == 0) return {};
   } else {
-    return std::nullopt;
+    return {};
   }
-  if (s.headers >= packet.size()) return std::nullopt;
-  s.payload = packet.size() - s.headers;
-  if (inet_fold(inet_sum(l4, l4_octets, pseudo_sum(packet.data(), protocol, l4_octets))) != 0xffff) return std::nullopt;
+  if (headers >= packet.size()) return {};
+  s.l4 = static_cast<std::uint16_t>(ip);
+  s.headers = static_cast<std::uint16_t>(headers);
+  s.payload = static_cast<std::uint16_t>(packet.size() - headers);
+  s.joinable = inet_fold(inet_sum(l4, l4_octets, pseudo_sum(packet.data(), protocol, l4_octets))) == 0xffff;
   return s;
 }
 
@@ -85,24 +87,23 @@ bool Coalescer::fits(std::span<const std::uint8_t> packet, const Shape& s) const
          same(packet, first_, l4 + 18, s.headers);
 }
 
-bool Coalescer::add(std::span<std::uint8_t> packet) {
-  const auto s = shape_of(packet);
+bool Coalescer::add(std::span<std::uint8_t> packet, const Shape& s) {
   if (packets_ == 0) {
     begin(packet, s);
     return true;
   }
-  if (!s || !fits(packet, *s)) return false;
-  join(packet, *s);
+  if (!s.joinable || !fits(packet, s)) return false;
+  join(packet, s);
   return true;
 }
 
-void Coalescer::begin(std::span<std::uint8_t> packet, const std::optional<Shape>& s) {
+void Coalescer::begin(std::span<std::uint8_t> packet, const Shape& s) {
   first_ = packet;
   packets_ = 1;
   octets_ = packet.size();
   parts_[1] = {.iov_base = packet.data(), .iov_len = packet.size()};
-  open_ = s && !s->ends;
-  shape_ = s.value_or(Shape{});
+  open_ = s.joinable && !s.ends;
+  shape_ = s;
   payload_ = gso_size_ = shape_.payload;
   id_step_ = -1;
 }

@@ -3,7 +3,6 @@
 
 #include <array>
 #include <cstdint>
-#include <optional>
 #include <span>
 
 #include "base/wire.hpp"
@@ -25,31 +24,29 @@ class Coalescer {
  public:
   static constexpr std::size_t kMaxPackets = 64;
 
-  explicit Coalescer(Offloads offloads = {}) : offloads_(offloads) {}
+  // What can be joined, and how.
+  struct Shape {
+    bool joinable = false, tcp = false, ends = false;
+    std::uint16_t l4 = 0, headers = 0, payload = 0;
+    std::uint32_t sequence = 0;
+  };
+  // Reads the packet, all of it: its checksums. offloads: the TUN's. Needs no order, and no Coalescer.
+  static Shape look(Bytes packet, Offloads offloads);
 
   // True: taken. False: what is in hand must be delivered first (finish(), then add() again, which takes it).
-  // packet: an IP packet of just its size, which stays where it is until finish(), and is written to.
-  bool add(std::span<std::uint8_t> packet);
+  // packet: an IP packet of just its size, which stays where it is until finish(), and is written to; its shape.
+  bool add(std::span<std::uint8_t> packet, const Shape& s);
   // What is in hand, for one write; nothing in hand: no packets. The parts are valid until the next add().
   Coalesced finish();
   bool empty() const { return packets_ == 0; }
-  void set_offloads(Offloads offloads) { offloads_ = offloads; }
 
  private:
-  // What can be joined, and how.
-  struct Shape {
-    bool tcp = false, ends = false;
-    std::size_t l4 = 0, headers = 0, payload = 0;
-    std::uint32_t sequence = 0;
-  };
-  std::optional<Shape> shape_of(Bytes packet) const;
   bool fits(std::span<const std::uint8_t> packet, const Shape& s) const;
   bool id_fits(std::span<const std::uint8_t> packet) const;
-  void begin(std::span<std::uint8_t> packet, const std::optional<Shape>& s);
+  void begin(std::span<std::uint8_t> packet, const Shape& s);
   void join(std::span<std::uint8_t> packet, const Shape& s);
   void complete_headers();
 
-  Offloads offloads_;
   std::array<iovec, kMaxPackets + 1> parts_{};
   std::span<std::uint8_t> first_;
   std::size_t packets_ = 0, payload_ = 0, gso_size_ = 0, octets_ = 0;

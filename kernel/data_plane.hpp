@@ -59,6 +59,8 @@ class DataPlane {
   virtual std::string_view name() const = 0;  // "kernel" | "userspace"
   // ESP must come in UDP (the userspace plane has no other way in).
   virtual bool needs_udp_encap() const = 0;
+  // Threads a tunnel in each direction, in this process; nullopt: none.
+  virtual std::optional<unsigned> threads() const { return std::nullopt; }
 
   // Creates the tunnel's interface, or adopts one of this name that is ours (same kind and if_id; for TUN:
   // a persistent TUN of that name). Leaves it down and without address if new.
@@ -121,7 +123,9 @@ Capability probe_capability();
 // udp4500, udp4500_v6: bound UDP sockets that outlive the plane (-1: none of IPv6). The kernel plane sets UDP_ENCAP on
 // them; the userspace plane reads them in a thread of its own.
 KernelResult<std::unique_ptr<DataPlane>> make_xfrm_plane(int udp4500, int udp4500_v6 = -1);
-KernelResult<std::unique_ptr<DataPlane>> make_userspace_plane(int udp4500, int udp4500_v6 = -1);
+constexpr unsigned kMostUserspaceThreads = 16;
+// threads: for each tunnel, in each direction.
+KernelResult<std::unique_ptr<DataPlane>> make_userspace_plane(int udp4500, int udp4500_v6 = -1, unsigned threads = 1);
 
 // No IPsec policy of this host applies to the socket's packets: another program's policy for 0.0.0.0/0 would take IKE
 // itself. A kernel without XFRM has no policies.

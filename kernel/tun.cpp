@@ -38,7 +38,8 @@ void widen_queue(const std::string& name) {
 std::string explain(int error) {
   switch (error) {
     case EBUSY: return "another process uses this interface";
-    case EINVAL: return "an interface of this name exists that is not a TUN: name the tunnel's interface otherwise";
+    case EINVAL:
+      return "an interface of this name exists that is no TUN of this kind: name the tunnel's interface otherwise";
     case EPERM: return "needs CAP_NET_ADMIN";
     default: return {};
   }
@@ -50,7 +51,7 @@ UniqueFd::~UniqueFd() {
   if (fd_ >= 0) close(fd_);
 }
 
-KernelResult<Tun> Tun::open(const std::string& name, Offloads wanted) {
+KernelResult<Tun> Tun::open(const std::string& name, Offloads wanted, bool one_of_many) {
   if (name.empty() || name.size() >= IFNAMSIZ)
     return fail(KernelError{EINVAL, "TUN interface '" + name + "'", "not an interface name"});
   UniqueFd fd(::open(kDevice, O_RDWR | O_CLOEXEC | O_NONBLOCK));
@@ -58,6 +59,7 @@ KernelResult<Tun> Tun::open(const std::string& name, Offloads wanted) {
   ifreq request{};
   name.copy(request.ifr_name, IFNAMSIZ - 1);
   request.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
+  if (one_of_many) request.ifr_flags |= IFF_MULTI_QUEUE;
   if (ioctl(fd.get(), TUNSETIFF, &request) < 0) return fail(KernelError{errno, "TUNSETIFF " + name, explain(errno)});
   if (ioctl(fd.get(), TUNSETPERSIST, 1) < 0) return fail(KernelError{errno, "TUNSETPERSIST " + name, {}});
   const auto index = if_nametoindex(name.c_str());
@@ -65,6 +67,23 @@ KernelResult<Tun> Tun::open(const std::string& name, Offloads wanted) {
   widen_queue(name);
   const Offloads offloads = enable(fd.get(), wanted);
   return Tun(std::move(fd), IfIndex{static_cast<int>(index)}, offloads);
+}
+
+KernelResult<TunQueues> TunQueues::open(const std::string& name, Offloads wanted, std::size_t readers) {
+  TunQueues out;
+  const bool many = readers > 1;
+  for (std::size_t i = 0; i < readers + (many ? 1 : 0); ++i) {
+    CGW_TRY(Tun queue, Tun::open(name, wanted, many));
+    out.readers.push_back(std::make_shared<const Tun>(std::move(queue)));
+  }
+  out.writer = out.readers.back();
+  if (!many) return out;
+  out.readers.pop_back();
+  ifreq request{};
+  request.ifr_flags = IFF_DETACH_QUEUE;
+  if (ioctl(out.writer->fd(), TUNSETQUEUE, &request) < 0)
+    return fail(KernelError{errno, "TUNSETQUEUE " + name, "needs a kernel with TUN devices of many queues"});
+  return out;
 }
 
 KernelResult<std::size_t> Tun::read(VnetHeader& header, std::span<std::uint8_t> out) const {

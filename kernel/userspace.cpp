@@ -1,6 +1,4 @@
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -22,6 +20,7 @@
 #include "kernel/userspace_outbound.hpp"
 #include "kernel/userspace_receiver.hpp"
 #include "kernel/userspace_sender.hpp"
+#include "kernel/userspace_threads.hpp"
 
 namespace cgw::kernel {
 namespace {
@@ -35,7 +34,10 @@ using userspace::InnerCheck;
 using userspace::Sender;
 using userspace::Wear;
 
-constexpr std::uint32_t kMostSenders = 4;
+constexpr std::size_t kMostSenders = 4;  // with a thread a tunnel
+// Packets that a thread takes numbers for at a time, when it is not the only one: one train. The fewer, the more
+// threads send at the same time.
+constexpr std::size_t kShare = 64;
 
 struct In {
   std::shared_ptr<userspace::Inbound> sa;
@@ -47,7 +49,7 @@ struct Out {
 };
 
 struct Tunnel {
-  std::shared_ptr<const Tun> tun;
+  TunQueues tun;  // of none, if there is no interface
   std::shared_ptr<Counters> counters = std::make_shared<Counters>();
   std::map<Spi, In> in;
   std::optional<Spi> expected;                     // inbound, still negotiated
@@ -71,6 +73,7 @@ class UserspacePlane final : public DataPlane {
 
   std::string_view name() const override { return "userspace"; }
   bool needs_udp_encap() const override { return true; }
+  std::optional<unsigned> threads() const override { return static_cast<unsigned>(options_.threads); }
   std::optional<int> ike_relay_fd() const override { return fds_.relay_theirs.get(); }
 
   KernelResult<IfIndex> ensure_interface(const std::string& name, IfId id) override;
@@ -86,7 +89,7 @@ class UserspacePlane final : public DataPlane {
   std::vector<PlaneEvent> take_events() override;
 
  private:
-  Sender& sender_of(IfId id) { return *senders_[id.value() % senders_.size()]; }
+  Sender& sender_of(IfId id, std::size_t lane) { return *senders_[(id.value() + lane) % senders_.size()]; }
   void tell_receiver(userspace::Row row, bool now = false);
   void tell_sender(IfId id, bool now = false);
   void tell_interface(IfId id);
@@ -94,6 +97,7 @@ class UserspacePlane final : public DataPlane {
   Tunnel& tunnel(IfId id);
   void forget_inbound(Spi spi);
   void stop_expecting(Tunnel& t);
+  KernelResult<TunQueues> open_interface(const std::string& name, const std::optional<TunnelLink>& found);
   const EspSocket* socket_for(const ChildSa& sa) const;
 
   userspace::Options options_;
@@ -106,24 +110,13 @@ class UserspacePlane final : public DataPlane {
   userspace::News news_;
   userspace::Receiver receiver_;
   std::vector<std::unique_ptr<Sender>> senders_;
-  std::vector<std::jthread> threads_;  // last: they use all of the above, and stop first
+  userspace::Threads threads_;  // last: they use all of the above, and stop first
 };
 
-// The threads take no signals: those are the control thread's.
-template <class Loop>
-std::jthread start_thread(const char* name, Loop& loop) {
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  std::jthread t([&loop](const std::stop_token& stop) { loop.run(stop); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  pthread_setname_np(t.native_handle(), name);
-  return t;
-}
-
-// One receives; half of the processors send, each for its share of the tunnels.
-std::uint32_t sender_count() {
-  return std::clamp<std::uint32_t>(std::thread::hardware_concurrency() / 2, 1, kMostSenders);
+// As many as one tunnel needs. With one thread a tunnel half of the processors send, each for its share of the tunnels.
+std::size_t sender_count(std::size_t threads) {
+  return std::max<std::size_t>(threads,
+                               std::clamp<std::size_t>(std::thread::hardware_concurrency() / 2, 1, kMostSenders));
 }
 
 UserspacePlane::UserspacePlane(std::vector<EspSocket> sockets, userspace::Options options, RequestSocket route,
@@ -132,16 +125,18 @@ UserspacePlane::UserspacePlane(std::vector<EspSocket> sockets, userspace::Option
       route_(std::move(route)),
       fds_(std::move(fds)),
       sockets_(std::move(sockets)),
-      outbound_(options.crypto),
-      receiver_(sockets_, fds_.relay_ours.get(), fds_.wake_receiver.get(), news_) {
-  for (std::uint32_t i = 0; i < sender_count(); ++i) {
+      outbound_(options.crypto, options.threads),
+      receiver_(sockets_, fds_.relay_ours.get(), fds_.wake_receiver.get(), news_, options.threads) {
+  const std::size_t most = options.threads > 1 ? kShare : userspace::SendBatch::kMost;
+  for (std::size_t i = 0; i < sender_count(options.threads); ++i) {
     UniqueFd wake(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)), epoll(epoll_create1(EPOLL_CLOEXEC));
     if (wake.get() < 0 || epoll.get() < 0) throw std::system_error(errno, std::generic_category(), "eventfd, epoll");
-    senders_.push_back(std::make_unique<Sender>(std::move(wake), std::move(epoll), news_));
+    senders_.push_back(std::make_unique<Sender>(most, std::move(wake), std::move(epoll), news_));
   }
-  threads_.push_back(start_thread("cgwd-esp-in", receiver_));
+  for (std::size_t i = 0; i < options.threads; ++i)
+    threads_.start("cgwd-esp-in", [this, i](const std::stop_token& stop) { receiver_.run(stop, i); });
   for (const auto& s : senders_)
-    threads_.push_back(start_thread("cgwd-esp-out", *s));
+    threads_.start("cgwd-esp-out", [&sender = *s](const std::stop_token& stop) { sender.run(stop); });
 }
 
 // now: what is replaced (a TUN, keys) is let go of at once, not with the next packet.
@@ -150,18 +145,26 @@ void UserspacePlane::tell_receiver(userspace::Row row, bool now) {
 }
 
 void UserspacePlane::tell_sender(IfId id, bool now) {
-  userspace::TunnelRow row{.id = id.value(), .entry = std::nullopt};
-  if (const auto t = tunnels_.find(id); t != tunnels_.end())
-    row.entry = userspace::TunnelEntry{.tun = t->second.tun, .counters = t->second.counters, .out = t->second.out};
-  Sender& sender = sender_of(id);
-  if (sender.inbox().post(std::move(row)) || now) userspace::wake_up(sender.wake_fd());
+  const auto t = tunnels_.find(id);
+  for (std::size_t lane = 0; lane < options_.threads; ++lane) {
+    userspace::TunnelRow row{.id = id.value(), .entry = std::nullopt};
+    if (t != tunnels_.end()) {
+      const auto& queues = t->second.tun.readers;
+      row.entry = userspace::TunnelEntry{.tun = queues.empty() ? nullptr : queues[lane],
+                                         .counters = t->second.counters,
+                                         .out = t->second.out,
+                                         .lane = lane};
+    }
+    Sender& sender = sender_of(id, lane);
+    if (sender.inbox().post(std::move(row)) || now) userspace::wake_up(sender.wake_fd());
+  }
 }
 
 // The tunnel's TUN is another, or gone.
 void UserspacePlane::tell_interface(IfId id) {
   userspace::TunnelRow row{.id = id.value(), .entry = std::nullopt};
   if (const auto t = tunnels_.find(id); t != tunnels_.end())
-    row.entry = userspace::TunnelEntry{.tun = t->second.tun, .counters = t->second.counters, .out = nullptr};
+    row.entry = userspace::TunnelEntry{.tun = t->second.tun.writer, .counters = t->second.counters, .out = nullptr};
   tell_receiver(std::move(row), true);
   tell_sender(id, true);
 }
@@ -180,20 +183,30 @@ Tunnel& UserspacePlane::tunnel(IfId id) {
 KernelResult<IfIndex> UserspacePlane::ensure_interface(const std::string& name, IfId id) {
   CGW_TRY(const auto found, find_link(route_, name));
   Tunnel& t = tunnel(id);
-  if (t.tun && found && found->index == t.tun->index()) return found->index;
-  t.tun.reset();
-  if (found && found->kind != "tun") {
-    if (!has_tunnel_mark(found->alias))
-      return fail(KernelError{EEXIST, "interface " + name,
-                              "exists and is not cgwd's: remove it or name the tunnel's interface otherwise"});
-    if (auto gone = remove_link(route_, found->index, name); !gone) return fail(std::move(gone).error());
-  }
-  CGW_TRY(Tun tun, Tun::open(name, options_.tun));
-  const IfIndex index = tun.index();
+  if (t.tun.writer && found && found->index == t.tun.writer->index()) return found->index;
+  t.tun = {};
+  CGW_TRY(TunQueues tun, open_interface(name, found));
+  const IfIndex index = tun.writer->index();
   if (auto marked = mark_link(route_, index, id); !marked) return fail(std::move(marked).error());
-  t.tun = std::make_shared<const Tun>(std::move(tun));
+  t.tun = std::move(tun);
   tell_interface(id);
   return index;
+}
+
+// One that is there is adopted if it is ours, or an unused TUN. With many queues nobody says whether it is used.
+KernelResult<TunQueues> UserspacePlane::open_interface(const std::string& name,
+                                                       const std::optional<TunnelLink>& found) {
+  const bool ours = found && has_tunnel_mark(found->alias);
+  if (found && !ours && (found->kind != "tun" || options_.threads > 1))
+    return fail(KernelError{EEXIST, "interface " + name,
+                            "exists and is not cgwd's: remove it or name the tunnel's interface otherwise"});
+  if (!found || found->kind == "tun") {
+    auto opened = TunQueues::open(name, options_.tun, options_.threads);
+    if (opened || opened.error().errnum != EINVAL || !ours) return opened;
+  }
+  // An xfrm interface, or a TUN made for another number of threads.
+  if (auto gone = remove_link(route_, found->index, name); !gone) return fail(std::move(gone).error());
+  return TunQueues::open(name, options_.tun, options_.threads);
 }
 
 KernelResult<void> UserspacePlane::remove_interface(const std::string& name, IfId id) {
@@ -251,9 +264,7 @@ KernelResult<void> UserspacePlane::install_inbound(IfId id, const ChildSa& sa) t
     if (found->second.sa->keys != keys) return taken("another SA has this SPI");
     return {};
   }
-  auto inbound = std::make_shared<userspace::Inbound>(
-      id, keys, ipsec::EspOpener(sa.suite, sa.in, sa.replay_window, options_.crypto),
-      InnerCheck(sa.remote_ts, sa.local_ts), sa.remote, expiry(sa));
+  auto inbound = std::make_shared<userspace::Inbound>(id, keys, sa, options_.crypto, options_.threads, expiry(sa));
   t.in[sa.spi_in].sa = inbound;
   spis_.emplace(sa.spi_in, id);
   tell_receiver(userspace::InboundRow{.spi = sa.spi_in.value(), .sa = std::move(inbound)});
@@ -351,8 +362,9 @@ KernelResult<Descriptors> make_descriptors() {
 
 }  // namespace
 
-KernelResult<std::unique_ptr<DataPlane>> make_userspace_plane(int udp4500, int udp4500_v6) try {
-  CGW_TRY(const auto options, userspace::options_from_environment());
+KernelResult<std::unique_ptr<DataPlane>> make_userspace_plane(int udp4500, int udp4500_v6, unsigned threads) try {
+  CGW_TRY(auto options, userspace::options_from_environment());
+  options.threads = std::clamp(threads, 1U, kMostUserspaceThreads);
   CGW_TRY(auto route, RequestSocket::open(NETLINK_ROUTE));
   std::vector<EspSocket> sockets;
   for (const int fd : {udp4500, udp4500_v6}) {

@@ -5,8 +5,9 @@
 
 namespace cgw::kernel::userspace {
 
-// For measurements and tests; none of it is needed otherwise.
 struct Options {
+  std::size_t threads = 1;  // for each tunnel, that send; and that receive
+  // For measurements and tests; none of it is needed otherwise.
   ipsec::EspCrypto crypto = ipsec::EspCrypto::Fastest;
   bool datagram_offload = true;  // UDP_SEGMENT, UDP_GRO
   Offloads tun{.tcp = true, .udp = true};

@@ -30,7 +30,7 @@ KernelResult<std::shared_ptr<Sealing>> OutboundSas::take(const ipsec::ChildSa& s
   }
   if (const auto used = used_.find(keys); used != used_.end())
     return refuse(used->second ? "it was removed: its keys are used up" : "another SA has these keys");
-  auto sealing = std::make_shared<Sealing>(ipsec::EspSealer(sa.suite, sa.spi_out, sa.out, crypto_));
+  auto sealing = std::make_shared<Sealing>(sa, crypto_, lanes_);
   living_.emplace(std::pair{sa.spi_in, sa.spi_out}, Living{keys, sealing});
   used_.emplace(keys, false);
   return sealing;

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "ipsec/esp.hpp"
 #include "kernel/userspace_socket.hpp"
 
 // Datagrams in bulk: many calls' worth in one (recvmmsg, sendmmsg), and many equal ones as one (UDP_GRO,
@@ -51,8 +52,10 @@ class SendBatch {
   static constexpr std::size_t kLongest = 64;          // UDP_MAX_SEGMENTS before Linux 6.9
   static constexpr std::size_t kLargestTrain = 65000;  // IP's 65535 without headers
   static constexpr std::size_t kRoom = 4 * kLargestTrain;
+  static constexpr std::size_t kMost = 256;  // packets
 
-  SendBatch();
+  // most: packets, up to kMost.
+  explicit SendBatch(std::size_t most = kMost);
   SendBatch(const SendBatch&) = delete;
   SendBatch& operator=(const SendBatch&) = delete;
 
@@ -62,12 +65,16 @@ class SendBatch {
     std::uint8_t traffic_class = 0;
     bool operator==(const Way&) const = default;
   };
-  // Room for the next datagram; empty: send first. inner: octets that it carries, for the counters.
+  // Room for the next datagram; empty: send first. inner: octets of the packet that it carries.
   std::span<std::uint8_t> place(std::size_t size, std::size_t inner, const Way& way);
-  // The last placed is not sent after all.
-  void take_back(std::size_t size, std::size_t inner);
+  // Seals what was placed since, with these numbers in a row. What there is no number for is not sent; how many that
+  // are.
+  std::size_t seal(ipsec::EspSealer& sealer, const ipsec::SequenceNumbers::Taken& numbers);
+  std::size_t unsealed() const { return count_ - sealed_; }
 
-  bool empty() const { return used_ == 0; }
+  bool empty() const { return count_ == 0; }
+  // For that many more packets, trains and octets aside.
+  bool has_room(std::size_t n) const { return count_ + n <= most_; }
   struct Sent {
     std::uint64_t packets = 0, octets = 0, failed = 0;
   };
@@ -79,14 +86,19 @@ class SendBatch {
     Way way;
     std::size_t begin = 0, octets = 0, step = 0, packets = 0, inner = 0;
   };
+  struct Packet {
+    std::size_t begin = 0, size = 0, inner = 0;
+  };
+  void take_back();
   bool segments(const EspSocket& s) const { return s.segments && !refused_[s.v6 ? 1 : 0]; }
   bool joins(const Train& t, std::size_t size, const Way& way) const;
   void write_header(std::size_t i);
   void send_singly(std::size_t i, Sent& sent);
 
   std::unique_ptr<std::uint8_t[]> octets_;
-  std::size_t filled_ = 0, used_ = 0;
+  std::size_t most_, filled_ = 0, used_ = 0, count_ = 0, sealed_ = 0;
   std::array<bool, 2> refused_{};  // UDP_SEGMENT, by the interface, for IPv4 and IPv6
+  std::vector<Packet> packets_;
   std::vector<Train> trains_;
   std::vector<iovec> parts_;
   std::vector<sockaddr_storage> names_;

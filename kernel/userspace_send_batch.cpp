@@ -26,8 +26,10 @@ bool not_as_a_train(int error) {
 
 }  // namespace
 
-SendBatch::SendBatch()
+SendBatch::SendBatch(std::size_t most)
     : octets_(std::make_unique_for_overwrite<std::uint8_t[]>(kRoom)),
+      most_(std::min(most, kMost)),
+      packets_(most_),
       trains_(kTrains),
       parts_(kTrains),
       names_(kTrains),
@@ -40,13 +42,14 @@ bool SendBatch::joins(const Train& t, std::size_t size, const Way& way) const {
 }
 
 std::span<std::uint8_t> SendBatch::place(std::size_t size, std::size_t inner, const Way& way) {
-  if (filled_ + size > kRoom) return {};
+  if (filled_ + size > kRoom || count_ == most_) return {};
   if (used_ == 0 || !joins(trains_[used_ - 1], size, way)) {
     if (used_ == kTrains) return {};
     trains_[used_++] = {.way = way, .begin = filled_, .step = size};
   }
   Train& t = trains_[used_ - 1];
   const std::span out(octets_.get() + filled_, size);
+  packets_[count_++] = {.begin = filled_, .size = size, .inner = inner};
   ++t.packets;
   t.octets += size;
   t.inner += inner;
@@ -54,11 +57,24 @@ std::span<std::uint8_t> SendBatch::place(std::size_t size, std::size_t inner, co
   return out;
 }
 
-void SendBatch::take_back(std::size_t size, std::size_t inner) {
+std::size_t SendBatch::seal(ipsec::EspSealer& sealer, const ipsec::SequenceNumbers::Taken& numbers) {
+  const std::size_t end = sealed_ + std::min<std::size_t>(unsealed(), numbers.count);
+  for (std::uint64_t number = numbers.first; sealed_ < end; ++sealed_, ++number) {
+    const Packet& p = packets_[sealed_];
+    if (!sealer.seal_in_place({octets_.get() + p.begin, p.size}, p.inner, number)) break;
+  }
+  const std::size_t rest = unsealed();
+  while (unsealed() > 0)
+    take_back();
+  return rest;
+}
+
+void SendBatch::take_back() {
+  const Packet& p = packets_[--count_];
   Train& t = trains_[used_ - 1];
-  filled_ -= size;
-  t.octets -= size;
-  t.inner -= inner;
+  filled_ -= p.size;
+  t.octets -= p.size;
+  t.inner -= p.inner;
   if (--t.packets == 0) --used_;
 }
 
@@ -109,7 +125,7 @@ SendBatch::Sent SendBatch::send() {
     }
     ++done;
   }
-  filled_ = used_ = 0;
+  filled_ = used_ = count_ = sealed_ = 0;
   return sent;
 }
 

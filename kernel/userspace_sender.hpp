@@ -10,12 +10,12 @@
 
 namespace cgw::kernel::userspace {
 
-// A thread that reads the TUNs of its share of the tunnels and sends what the kernel routed there as ESP in UDP. One
-// tunnel has one sender: its SA's sequence numbers, and its packets' order, are that thread's.
+// A thread that reads TUNs and sends what the kernel routed there as ESP in UDP. A tunnel has one sender, or several,
+// with a queue of its TUN each: the kernel gives one queue all packets of a flow, so that their order is one thread's.
 class Sender {
  public:
-  // wake: see Receiver.
-  Sender(UniqueFd wake, UniqueFd epoll, News& news);
+  // most: packets that it takes numbers for at a time. wake: see Receiver.
+  Sender(std::size_t most, UniqueFd wake, UniqueFd epoll, News& news);
 
   void run(const std::stop_token& stop);
   int wake_fd() const { return wake_.get(); }
@@ -27,8 +27,9 @@ class Sender {
   void watch(std::uint32_t id);
   void serve(std::uint32_t id);
   void take(const TunnelEntry& tunnel, Segments& segments);
-  void seal(const TunnelEntry& tunnel, Segments& segments);
-  void send(Counters& counters);
+  void place(const TunnelEntry& tunnel, Segments& segments);
+  void seal(const TunnelEntry& tunnel);
+  void send(const TunnelEntry& tunnel);
 
   UniqueFd wake_, epoll_;
   News& news_;
@@ -39,6 +40,7 @@ class Sender {
   // Tuns in the epoll set. One whose interface is gone stays here, out of the set, until it is replaced.
   std::map<std::uint32_t, std::shared_ptr<const Tun>> watched_;
   SendBatch batch_;
+  std::uint64_t last_ = 0;  // number in the batch
   std::vector<std::uint8_t> read_ = std::vector<std::uint8_t>(Tun::kLargest);
 };
 

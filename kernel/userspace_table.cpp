@@ -102,13 +102,42 @@ std::vector<News::Moved> News::take() {
   return std::exchange(moved_, {});
 }
 
+// A quarter of the window that we have, and that the peer is taken to have as well: the rest is for the network's own
+// disorder.
+Sealing::Sealing(const ipsec::ChildSa& sa, ipsec::EspCrypto crypto, std::size_t lanes, std::uint64_t last)
+    : suite(sa.suite),
+      numbers(sa.suite, last),
+      departures(lanes, std::max(sa.replay_window / 4, 1U)) {
+  for (std::size_t i = 0; i < lanes; ++i)
+    sealers.emplace_back(sa.suite, sa.spi_out, sa.out, crypto);
+}
+
 bool Sealing::wears() {
-  const Wear now = sealer.used_up() ? Wear::UsedUp : sealer.nearly_used_up() ? Wear::Nearly : Wear::Fresh;
-  return now != Wear::Fresh && wear.exchange(now, std::memory_order_relaxed) != now;
+  const bool nearly = ipsec::nearly_used_up(suite, numbers.last());
+  const Wear now = numbers.used_up() ? Wear::UsedUp : nearly ? Wear::Nearly : Wear::Fresh;
+  Wear before = wear.load(std::memory_order_relaxed);
+  while (before < now) {
+    if (wear.compare_exchange_weak(before, now, std::memory_order_relaxed)) return true;
+  }
+  return false;
+}
+
+Inbound::Inbound(IfId id_, const KeyDigest& keys_, const ipsec::ChildSa& sa, ipsec::EspCrypto crypto, std::size_t lanes,
+                 Clock::time_point expires_)
+    : id(id_),
+      keys(keys_),
+      suite(sa.suite),
+      window(sa.replay_window),
+      inner(sa.remote_ts, sa.local_ts),
+      remote(sa.remote),
+      expires(expires_) {
+  for (std::size_t i = 0; i < lanes; ++i)
+    openers.emplace_back(sa.suite, sa.in, crypto);
 }
 
 bool Inbound::wears() {
-  return opener.nearly_used_up() && wear.exchange(Wear::Nearly, std::memory_order_relaxed) == Wear::Fresh;
+  return ipsec::nearly_used_up(suite, window.highest()) &&
+         wear.exchange(Wear::Nearly, std::memory_order_relaxed) == Wear::Fresh;
 }
 
 void Table::put(Row row) {

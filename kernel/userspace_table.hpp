@@ -19,6 +19,7 @@
 #include "ipsec/esp.hpp"
 #include "kernel/error.hpp"
 #include "kernel/tun.hpp"
+#include "kernel/userspace_order.hpp"
 #include "kernel/userspace_socket.hpp"
 
 // What the control thread and the packet threads of the userspace data plane share: rows for their tables, and
@@ -106,27 +107,36 @@ class News {
   std::vector<Moved> moved_;
 };
 
+// An outbound SA: a sealer for each lane, and the sequence numbers that they take.
 struct Sealing {
-  explicit Sealing(ipsec::EspSealer s) : sealer(std::move(s)) {}
+  Sealing(const ipsec::ChildSa& sa, ipsec::EspCrypto crypto, std::size_t lanes, std::uint64_t last = 0);
   // True: worse than before.
   bool wears();
 
-  ipsec::EspSealer sealer;  // the sending thread's, with its sequence number
+  ipsec::EspSuite suite;
+  ipsec::SequenceNumbers numbers;
+  Departures departures;
+  std::vector<ipsec::EspSealer> sealers;
   std::atomic<Wear> wear = Wear::Fresh;
 };
 using KeyDigest = std::array<std::uint8_t, 32>;
 
-// An inbound SA. The opener (with its replay window) and the peer's endpoint belong to the receiving thread.
+// An inbound SA: an opener for each lane; the replay window and the peer's endpoint are his whose turn it is.
 struct Inbound {
+  Inbound(IfId id, const KeyDigest& keys, const ipsec::ChildSa& sa, ipsec::EspCrypto crypto, std::size_t lanes,
+          Clock::time_point expires);
+  // True: worse than before.
+  bool wears();
+
   IfId id;
   KeyDigest keys;
-  ipsec::EspOpener opener;
+  ipsec::EspSuite suite;
+  std::vector<ipsec::EspOpener> openers;
+  ipsec::ReplayWindow window;
   InnerCheck inner;
   Endpoint remote;
   Clock::time_point expires;
   std::atomic<Wear> wear = Wear::Fresh;
-
-  bool wears();
 };
 
 // Where and how a tunnel sends. The sealing goes over to the next Outbound when only addresses change.
@@ -143,6 +153,7 @@ struct TunnelEntry {
   std::shared_ptr<const Tun> tun;  // null: the interface is not there (yet)
   std::shared_ptr<Counters> counters;
   std::shared_ptr<const Outbound> out;  // null: nothing may be sent
+  std::size_t lane = 0;                 // the sender's, of this tunnel
 };
 
 // A row that is new, another, or gone (without a value).

@@ -1,7 +1,7 @@
 // Drives one data plane by commands on standard input, without IKE: fixed keys, one tunnel. Two of them in two
 // network namespaces, or one and iproute2, make a tunnel to test.
 //
-//   plane_driver PLANE INTERFACE IF_ID SIDE LOCAL REMOTE SUITE [encap] [inner6]
+//   plane_driver PLANE INTERFACE IF_ID SIDE LOCAL REMOTE SUITE [encap] [inner6] [threads=N]
 //
 // PLANE kernel | userspace, SIDE a | b. inner6: the traffic selectors are ::/0. Commands, each answered by a line
 // "ok ..." or "error ...":
@@ -273,7 +273,8 @@ void serve(kernel::DataPlane& plane, Tunnel& t, int udp) {
 
 int main(int argc, char** argv) {
   if (argc < 8) {
-    fmt::print(stderr, "usage: plane_driver PLANE INTERFACE IF_ID SIDE LOCAL REMOTE SUITE [encap] [inner6]\n");
+    fmt::print(stderr,
+               "usage: plane_driver PLANE INTERFACE IF_ID SIDE LOCAL REMOTE SUITE [encap] [inner6] [threads=N]\n");
     return 2;
   }
   const auto suite = ipsec::parse_esp_suite(argv[7]);
@@ -299,7 +300,11 @@ int main(int argc, char** argv) {
     fmt::print("error {}\n", exempt.error().to_string());
     return 1;
   }
-  auto plane = in_kernel ? kernel::make_xfrm_plane(udp) : kernel::make_userspace_plane(udp, udp6);
+  unsigned threads = 1;
+  for (int i = 8; i < argc; ++i) {
+    if (std::string_view(argv[i]).starts_with("threads=")) threads = static_cast<unsigned>(std::atoi(argv[i] + 8));
+  }
+  auto plane = in_kernel ? kernel::make_xfrm_plane(udp) : kernel::make_userspace_plane(udp, udp6, threads);
   if (!plane) {
     fmt::print("error {}\n", plane.error().to_string());
     return 1;

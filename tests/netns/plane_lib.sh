@@ -52,13 +52,13 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-# start_plane a|b PLANE SUITE [encap]
+# start_plane a|b PLANE SUITE [encap] [threads=N]
 start_plane() {
-  local side=$1 plane=$2 suite=$3 encap=${4:-} ns local remote
+  local side=$1 plane=$2 suite=$3 ns local remote
   if [ "$side" = a ]; then ns=$A local=$OUTER_A remote=$OUTER_B; else ns=$B local=$OUTER_B remote=$OUTER_A; fi
   rm -f "$work/$side.in" "$work/$side.out"
   mkfifo "$work/$side.in" "$work/$side.out"
-  ip netns exec "$ns" "$DRIVER" "$plane" tun1 $ID "$side" $local $remote "$suite" $encap <"$work/$side.in" >"$work/$side.out" &
+  ip netns exec "$ns" "$DRIVER" "$plane" tun1 $ID "$side" $local $remote "$suite" ${@:4} <"$work/$side.in" >"$work/$side.out" &
   pid[$side]=$!
   local fd
   exec {fd}>"$work/$side.in"
@@ -127,6 +127,7 @@ bulk() { # FROM-NAMESPACE TO-NAMESPACE TO-ADDRESS OCTETS
   done
   in_ns "$1" timeout 120 iperf3 -c "$3" -n "$4" -f m >"$work/iperf.client" 2>&1
   local status=$?
+  [ $status = 0 ] || kill "$server"  # nobody came
   wait "$server"
   grep -E 'receiver|error' "$work/iperf.client"
   return $status
@@ -206,6 +207,8 @@ early_packets_are_held() {
   tell a expect 11 >/dev/null
   { tell b in 11; tell b out 11; tell a in 11; tell a out 11; tell a in 10; } >/dev/null
   check "what is held for an SA that never comes does no harm" ping_through
+  local old
+  for old in 1 4 8 9 10; do { tell a remove $old; tell b remove $old; } >/dev/null; done
 }
 
 # Packets between inner addresses on the outer cable.

@@ -15,7 +15,7 @@ std::string complaint(const std::string& text) {
 }
 
 constexpr const char* kWhole = R"(hostname edge1
-data-plane userspace
+data-plane userspace threads 4
 tunnels-down unreachable
 vpn connection vpn-1
  customer-gateway cgw-1
@@ -114,7 +114,7 @@ TEST_CASE("what is rendered from a configuration that uses every row reads back 
   CHECK(*second == *first);
   CHECK(render(*second) == text);
   for (const char* line : {"hostname edge1",
-                           "data-plane userspace",
+                           "data-plane userspace threads 4",
                            "tunnels-down unreachable",
                            " customer-gateway cgw-1",
                            " target tgw tgw-1",

@@ -44,6 +44,7 @@ constexpr Line kRefused[] = {
     {Mode::Config, "no bogus", "f:1:4: % Unknown command: no bogus"},
     {Mode::Config, "show vpn", "f:1:1: % Unknown command: show vpn"},
     {Mode::Config, "data-plane bogus", "f:1:12: % Unknown command: data-plane bogus"},
+    {Mode::Config, "data-plane kernel threads 2", "f:1:19: % Unknown command: data-plane kernel threads 2"},
     {Mode::Config, "router bgp 0", "f:1:12: % Unknown command: router bgp 0"},
     {Mode::Config, "router bgp 4294967296", "f:1:12: % Unknown command: router bgp 4294967296"},
     {Mode::Config, "router bgp 65000x", "f:1:12: % Unknown command: router bgp 65000x"},
@@ -173,7 +174,7 @@ TEST_CASE("words may be shortened while they stay unambiguous") {
        {Short{Mode::Exec, "sh ip ro", "show ip route [json]"}, Short{Mode::Exec, "s ve", "show version [json]"},
         Short{Mode::Exec, "sh ru j", "show running-config [json]"},
         Short{Mode::Exec, "sh b s", "show bgp summary [json]"}, Short{Mode::Exec, "di", "disable"},
-        Short{Mode::Config, "d u", "data-plane {auto|kernel|userspace}"},
+        Short{Mode::Config, "d u", "data-plane {auto|userspace} [threads (1-16)]"},
         Short{Mode::Config, "v c x", "vpn connection WORD"}, Short{Mode::VpnTunnel, "m a", "mtu auto"},
         Short{Mode::VpnTunnel, "p i 100", "probe interval (20-60000)"}, Short{Mode::VpnTunnel, "no in", ""},
         Short{Mode::Router, "t b 5 15", "timers bgp (1-65535) (0-65535)"}}) {

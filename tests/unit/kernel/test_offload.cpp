@@ -45,11 +45,12 @@ Write flat(const Coalesced& c) {
 
 std::vector<Write> coalesce(Packets packets, Offloads offloads = {.tcp = true, .udp = true}) {
   std::vector<Write> out;
-  Coalescer c(offloads);
+  Coalescer c;
   for (auto& p : packets) {
-    if (c.add(p)) continue;
+    const auto shape = Coalescer::look(p, offloads);
+    if (c.add(p, shape)) continue;
     out.push_back(flat(c.finish()));
-    REQUIRE(c.add(p));
+    REQUIRE(c.add(p, shape));
   }
   if (!c.empty()) out.push_back(flat(c.finish()));
   return out;

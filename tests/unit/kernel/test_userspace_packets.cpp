@@ -5,8 +5,10 @@
 
 #include <numeric>
 
+#include "kernel/inet_checksum.hpp"
 #include "kernel/tun.hpp"
 #include "kernel/userspace_packets.hpp"
+#include "tests/support/esp_end.hpp"
 
 namespace cgw::kernel::userspace {
 namespace {
@@ -100,19 +102,53 @@ TEST_CASE("every datagram arrives as it was placed, with and without UDP_SEGMENT
   }
 }
 
-TEST_CASE("a full batch says so, and what is taken back is not sent") {
+TEST_CASE("a full batch says so: of octets, of packets") {
   const Port a = open_port(false, true), b = open_port(false, true);
-  SendBatch batch;
+  SendBatch batch, small(3);
   const SendBatch::Way way{.socket = &a.socket, .local = a.local, .remote = b.local};
   std::size_t placed = 0;
   for (; !batch.place(1400, 1, way).empty(); ++placed)
     ;
   CHECK(placed == SendBatch::kRoom / 1400);
-  batch.take_back(1400, 1);
-  CHECK(batch.send().packets == placed - 1);
-  CHECK(receive(b, a, placed - 1).size() == placed - 1);
-  batch.place(5, 1, way);
-  batch.take_back(5, 1);
+  CHECK(batch.unsealed() == placed);
+  CHECK(batch.send().packets == placed);
+  CHECK(receive(b, a, placed).size() == placed);
+  CHECK(small.has_room(3));
+  CHECK(!small.has_room(4));
+  for (int i = 0; i < 3; ++i)
+    CHECK(!small.place(10, 1, way).empty());
+  CHECK(small.place(10, 1, way).empty());
+  CHECK(small.send().packets == 3);
+  CHECK(small.has_room(3));
+}
+
+TEST_CASE("each packet is sealed with its number, and those without are not sent") {
+  const Port a = open_port(false, true), b = open_port(false, true);
+  const auto suite = *ipsec::parse_esp_suite("aes128gcm16");
+  const ipsec::EspKeys keys{SecretBytes(20), SecretBytes(0)};
+  ipsec::EspSealer sealer(suite, ipsec::Spi{0xc0000001}, keys);
+  const SendBatch::Way way{.socket = &a.socket, .local = a.local, .remote = b.local};
+  SendBatch batch;
+  const auto place = [&](std::size_t inner) {
+    const auto room = batch.place(sealer.sealed_size(inner), inner, way);
+    std::ranges::fill(room, std::uint8_t{0x45});
+    store16(room.data() + sealer.front() + 2, inner);
+  };
+  for (const std::size_t inner : {100U, 100U, 60U, 200U, 200U})
+    place(inner);
+  CHECK(batch.seal(sealer, {.first = 7, .count = 4}) == 1);
+  CHECK(batch.send().packets == 4);
+  test::OpeningEnd peer(suite, keys, 64);
+  std::vector<std::size_t> sizes;
+  for (auto& d : receive(b, a, 4)) {
+    CHECK(load32(&d.octets[4]) == 7 + sizes.size());
+    const auto inner = peer.open(d.octets);
+    REQUIRE(inner);
+    sizes.push_back(inner->size());
+  }
+  CHECK(sizes == std::vector<std::size_t>{100, 100, 60, 200});
+  place(100);
+  CHECK(batch.seal(sealer, {}) == 1);
   CHECK(batch.empty());
 }
 
