@@ -88,6 +88,8 @@ def failover(world):
 
 def rekey(world):
     """rekeys by AWS's side lose no packet and leave four SAs"""
+    world.gateway.wait_active(1, 60)  # back from the failover, at both ends
+    world.wait_vpc_route(1, 30)
     with world.stream(rate=200) as packets:
         packets.report()
         for what in ("child", "ike"):
