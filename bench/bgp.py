@@ -2,7 +2,7 @@
 
 One process (bench/bgp_load.cpp) is all feeders and the one sink, in a namespace of its own; bench/bgp_table.hpp says what
 the table looks like. No policy, no kernel routes. The same for BIRD and FRR as Debian ships them. On our side stands
-bench/bgp_host.cpp, the routing core on sockets: the daemon does not run on that core yet. Seconds are by the wall clock,
+bench/bgp_host.cpp, bgp::Speaker on sockets, with nothing of the daemon around it. Seconds are by the wall clock,
 so on a machine that does other things the ratio says more than the number; processor time is printed beside.
 """
 import contextlib

@@ -88,6 +88,7 @@ Origination Advertiser::origination(const Path& p) const {
   const bool internal = from.kind == SourceKind::Ibgp;
   return {.kind = from.kind,
           .reflector_client = from.reflector_client,
+          .tunnel = from.tunnel,
           .router_id = internal ? s.path.router_id : 0,  // else nothing depends on it, and more is shared
           .long_lived = table_.long_lived(p)};
 }

@@ -28,6 +28,8 @@ struct AdvertiserConfig {
 struct Provenance {
   SourceKind kind = SourceKind::Local;
   bool reflector_client = false;
+  bool tunnel = false;
+  bool operator==(const Provenance&) const = default;
 };
 
 // Adj-RIB-Out of one neighbor and family: which prefixes it has been told, and the messages that bring it up to date.

@@ -48,9 +48,19 @@ bool is_private(Asn asn) {
   return (asn.value() >= 64512 && asn.value() <= 65534) || (asn.value() >= 4200000000 && asn.value() <= 4294967294);
 }
 
-void drop_private(PathAttributes& a) {
-  for (Segment& s : a.as_path)
-    std::erase_if(s.asns, is_private);
+void remove_private(const RemovePrivateAs& how, Asn own, PathAttributes& a) {
+  const bool only_private =
+      std::ranges::all_of(a.as_path, [](const Segment& s) { return std::ranges::all_of(s.asns, is_private); });
+  if (!how.all && !only_private) return;
+  if (!how.replace && only_private) return a.as_path.clear();
+  const auto goes = [&](Asn asn) { return is_private(asn) && asn != how.keep; };
+  for (Segment& s : a.as_path) {
+    if (how.replace) {
+      std::ranges::replace_if(s.asns, goes, own);
+    } else {
+      std::erase_if(s.asns, goes);
+    }
+  }
   std::erase_if(a.as_path, [](const Segment& s) { return s.asns.empty(); });
 }
 
@@ -67,7 +77,7 @@ void drop_confederation(PathAttributes& a) {
 
 void to_external(const Origination& from, const ExportRules& to, PathAttributes& a) {
   drop_confederation(a);
-  if (to.remove_private_as) drop_private(a);
+  if (to.remove_private_as) remove_private(*to.remove_private_as, to.local_as, a);
   if (to.as_override) replace_as(a, *to.as_override, to.local_as);
   a.originator_id.reset();
   a.cluster_list.clear();
@@ -115,6 +125,8 @@ std::string take_in(const Router& router, const ImportRules& rules, PathAttribut
 
 bool may_pass(const AttributeKeys& keys, const Origination& from, const ExportRules& to, std::uint32_t peer_id) {
   if (keys.no_advertise) return false;
+  if (to.scope == Scope::Own && from.kind != SourceKind::Local) return false;
+  if (to.scope == Scope::NotFromTunnels && from.tunnel) return false;
   if (to.kind == SourceKind::Ebgp && (keys.no_export || keys.no_export_subconfed)) return false;
   if (to.kind == SourceKind::ConfedEbgp && keys.no_export_subconfed) return false;
   if ((from.long_lived || keys.llgr_stale) && !to.long_lived_capable) return false;  // RFC 9494 4.3
@@ -129,6 +141,7 @@ bool may_pass(const AttributeKeys& keys, const Origination& from, const ExportRu
 
 void pass_on(const Router& router, const Origination& from, const ExportRules& to, PathAttributes& a) {
   if (from.long_lived) add(a, well_known::kLlgrStale);
+  if (from.kind == SourceKind::Local && !a.med) a.med = to.own_med;
   if (to.kind != SourceKind::Ibgp) {
     to_external(from, to, a);
   } else {

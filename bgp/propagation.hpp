@@ -37,16 +37,31 @@ std::string take_in(const Router& router, const ImportRules& rules, PathAttribut
 bool taken_unchanged(const ImportRules& rules, const PathAttributes& a);
 std::string refusal(const Router& router, const ImportRules& rules, const PathAttributes& a);
 
+// Which routes a neighbor may be told at all. What came over a tunnel never goes into another one: a customer gateway
+// is no transit between VPN connections.
+enum class Scope : std::uint8_t { All, NotFromTunnels, Own };
+
+// 'remove-private-AS', as FRR has it: without `all` only from a path that holds nothing else; `keep`, the neighbor's
+// own AS, stays, since the neighbor must see a loop.
+struct RemovePrivateAs {
+  bool all = false;
+  bool replace = false;  // by our own AS
+  Asn keep;
+  bool operator==(const RemovePrivateAs&) const = default;
+};
+
 // How routes are passed to a neighbor: what update groups have in common.
 struct ExportRules {
   SourceKind kind = SourceKind::Ebgp;
   Asn local_as;
-  std::optional<Asn> as_override;  // replace this AS, the neighbor's own, by ours
+  Scope scope = Scope::All;
+  std::optional<std::uint32_t> own_med;  // of our own routes, where they carry none
+  std::optional<Asn> as_override;        // replace this AS, the neighbor's own, by ours
   std::optional<Role> role;
   bool reflector_client = false;
   bool next_hop_self = false;       // towards iBGP; eBGP is always told ourselves
   bool next_hop_unchanged = false;  // towards eBGP (a route server)
-  bool remove_private_as = false;
+  std::optional<RemovePrivateAs> remove_private_as;
   bool send_communities = true, send_extended = true, send_large = true;
   bool long_lived_capable = false;  // RFC 9494
   IpAddress next_hop;               // ourselves, of the family
@@ -58,6 +73,7 @@ struct ExportRules {
 struct Origination {
   SourceKind kind = SourceKind::Local;
   bool reflector_client = false;
+  bool tunnel = false;
   std::uint32_t router_id = 0;
   bool long_lived = false;  // stale by our own timer (RFC 9494)
   bool operator==(const Origination&) const = default;

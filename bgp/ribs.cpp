@@ -7,6 +7,10 @@ namespace {
 
 constexpr NeighborId kOurselves{0};
 
+Provenance provenance(const NeighborRoutes& r) {
+  return {r.import.kind, r.reflector_client, r.tunnel};
+}
+
 }  // namespace
 
 Ribs::Ribs(const Router& router, const DecisionOptions& options, std::uint64_t seed)
@@ -37,7 +41,7 @@ NeighborId Ribs::add_neighbor(const NeighborRoutes& routes) {
   neighbor(id).routes = routes;
   sources_[id.value()].path = {routes.import.kind, 0, routes.address};
   sources_[id.value()].usable = true;
-  provenance_[id.value()] = {routes.import.kind, routes.reflector_client};
+  provenance_[id.value()] = provenance(routes);
   return id;
 }
 
@@ -52,8 +56,8 @@ void Ribs::configure(NeighborId n, const NeighborRoutes& routes) {
   const NeighborRoutes before = std::exchange(me.routes, routes);
   sources_[n.value()].path.kind = routes.import.kind;
   sources_[n.value()].path.address = routes.address;
-  provenance_[n.value()] = {routes.import.kind, routes.reflector_client};
-  if (before.reflector_client != routes.reflector_client || before.import.kind != routes.import.kind) tell_all();
+  const Provenance had = std::exchange(provenance_[n.value()], provenance(routes));
+  if (had != provenance_[n.value()]) tell_all();
   if (before.import != routes.import || before.import_policy != routes.import_policy) sweep(Sweep::Kind::Accept, n);
   regroup(n);
 }

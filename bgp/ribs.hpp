@@ -22,6 +22,7 @@ struct NeighborRoutes {
   PerFamily<ExportRules> export_rules;
   PerFamily<std::shared_ptr<const RoutePolicy>> import_policy, export_policy;  // null: all routes pass
   bool reflector_client = false;
+  bool tunnel = false;  // see Scope
   PerFamily<bool> default_originate;
   PerFamily<std::uint32_t> maximum_prefix_out{0xffffffff, 0xffffffff};
   bool operator==(const NeighborRoutes&) const = default;

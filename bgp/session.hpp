@@ -30,11 +30,6 @@ struct SessionConfig {
   Seconds keepalive_time{10};  // capped at a third of the negotiated hold time
   Seconds connect_retry{5};    // with 0.75..1.0 jitter
   bool passive = false;
-  // Prefixes we may announce at most (AWS: 100 to a VGW, 1000 to a TGW); the rest is held back, with a
-  // Warning note, before the peer resets the session. This limit and the next are those of whoever keeps the routes.
-  std::uint32_t maximum_prefix_out = 100;
-  // Prefixes accepted at most; past it the session is ceased (6/1) and restarted after a minute.
-  std::uint32_t maximum_prefix_in = 1'000'000;
   Capabilities capabilities = default_capabilities();  // what we offer
   bool strict_role = false;                            // RFC 9234 4.2: a neighbor without a role is refused
   bool enforce_first_as = true;
@@ -149,7 +144,6 @@ struct SessionStatus {
   Seconds hold_time{}, keepalive_time{};  // negotiated
   RouterId peer_router_id;
   std::uint64_t messages_received = 0, messages_sent = 0;
-  std::uint32_t prefixes_received = 0, prefixes_sent = 0, prefixes_held_back = 0;  // by whoever keeps the routes
   std::uint32_t established_count = 0, dropped_count = 0;
   std::string last_reset;  // words; empty if there was none
   std::uint64_t malformed_updates = 0;

@@ -9,10 +9,6 @@
 namespace cgw::bgp {
 namespace {
 
-// What is handed to TCP ahead of the neighbor's reading: enough for a long fat path, and what a slow neighbor costs at
-// most.
-constexpr std::size_t kWindow = 256U << 10;
-
 std::uint64_t seed_from(Random& random) {
   std::uint64_t seed = 0;
   random.fill({reinterpret_cast<std::uint8_t*>(&seed), sizeof seed});
@@ -223,7 +219,7 @@ std::optional<Reset> Speaker::receive(Turn& t, NeighborId n, const Update& updat
 
 bool Speaker::may_send(NeighborId n) const {
   const Neighbor& me = neighbor(n);
-  return me.session && me.in_flight < kWindow && ribs_.has_output(n);
+  return me.session && me.in_flight < me.config.window && ribs_.has_output(n);
 }
 
 bool Speaker::has_work() const {
@@ -250,7 +246,7 @@ SpeakerActions Speaker::work(TimePoint now) {
 
 void Speaker::send(Turn& t, NeighborId n) {
   Neighbor& me = neighbor(n);
-  Output out = ribs_.output(n, kWindow - me.in_flight);
+  Output out = ribs_.output(n, me.config.window - me.in_flight);
   if (out.messages > 0) {
     me.in_flight += out.octets.size();
     run(t, n, SendUpdates{std::move(out.octets), out.messages, out.marks});

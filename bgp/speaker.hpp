@@ -19,8 +19,11 @@ namespace cgw::bgp {
 struct NeighborConfig {
   SessionConfig session;
   NeighborRoutes routes;
-  PerFamily<PrefixLimit> limit;               // of what is received
-  GracefulConfig graceful;                    // as a helper
+  PerFamily<PrefixLimit> limit;  // of what is received
+  GracefulConfig graceful;       // as a helper
+  // Octets that TCP is given ahead of the neighbor's reading: enough for a long fat path, and the most that a slow
+  // neighbor costs.
+  std::size_t window = 256U << 10;
   bool soft_reconfiguration_inbound = false;  // 'clear soft in' judges what is stored, and asks for nothing
   bool operator==(const NeighborConfig&) const = default;
 };

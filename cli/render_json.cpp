@@ -99,6 +99,38 @@ json::object tunnel_tree(const config::Tunnel& t) {
           {"shutdown", t.shutdown}};
 }
 
+std::string_view name(config::RemovePrivateAs r) {
+  switch (r) {
+    case config::RemovePrivateAs::No: return "";
+    case config::RemovePrivateAs::Only: return "all-private";
+    case config::RemovePrivateAs::OnlyReplace: return "all-private replace";
+    case config::RemovePrivateAs::All: return "all";
+    case config::RemovePrivateAs::AllReplace: return "all replace";
+  }
+  return "";
+}
+
+json::object family_tree(const config::NeighborFamily& f) {
+  const auto& m = f.maximum_prefix;
+  return {{"prefixListIn", f.prefix_list_in},
+          {"prefixListOut", f.prefix_list_out},
+          {"filterListIn", f.filter_list_in},
+          {"filterListOut", f.filter_list_out},
+          {"routeMapIn", f.route_map_in},
+          {"routeMapOut", f.route_map_out},
+          {"addpathTxAllPaths", f.addpath_tx_all_paths},
+          {"allowasIn", f.allowas_in ? json::value(*f.allowas_in) : json::value(nullptr)},
+          {"asOverride", f.as_override},
+          {"defaultOriginate", f.default_originate},
+          {"maximumPrefix", m ? json::value(m->limit) : json::value(nullptr)},
+          {"maximumPrefixRestartMinutes", m && m->restart ? json::value(*m->restart) : json::value(nullptr)},
+          {"nextHopSelf", f.next_hop_self},
+          {"removePrivateAs", name(f.remove_private_as)},
+          {"routeReflectorClient", f.route_reflector_client},
+          {"softReconfigurationInbound", f.soft_reconfiguration_inbound},
+          {"weight", f.weight ? json::value(*f.weight) : json::value(nullptr)}};
+}
+
 json::value bgp_tree(const std::optional<config::Bgp>& b) {
   if (!b) return nullptr;
   json::array neighbors, networks;
@@ -111,7 +143,8 @@ json::value bgp_tree(const std::optional<config::Bgp>& b) {
         {"holdTime", n.hold.value_or(b->hold).count()},
         {"maximumPrefixOut", n.maximum_prefix_out ? json::value(*n.maximum_prefix_out) : json::value(nullptr)},
         {"passive", n.passive},
-        {"shutdown", n.shutdown}});
+        {"shutdown", n.shutdown},
+        {"ipv4Unicast", family_tree(n.ipv4)}});
   }
   for (const auto& p : b->networks)
     networks.push_back(json::value(p.to_string()));

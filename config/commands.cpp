@@ -267,7 +267,7 @@ std::span<const Command> commands() {
     std::vector<Command> all;
     for (const auto rows :
          {exec_rows(), global_rows(), vpn_rows(), tunnel_rows(), ipsec_rows(), traffic_rows(), authentication_rows(),
-          router_rows(), prefix_list_rows(), policy_list_rows(), route_map_rows()})
+          router_rows(), neighbor_family_rows(), prefix_list_rows(), policy_list_rows(), route_map_rows()})
       all.insert(all.end(), rows.begin(), rows.end());
     return all;
   }();

@@ -120,7 +120,8 @@ Done enter_family(Config&, Cursor& at, const Args&, bool) {
   return {};
 }
 Lines show_family(const Config& c, const Cursor&) {
-  if (c.bgp->networks.empty()) return {};
+  const auto plain = [](const auto& entry) { return entry.second.ipv4 == NeighborFamily{}; };
+  if (c.bgp->networks.empty() && std::ranges::all_of(c.bgp->neighbors, plain)) return {};
   return {{"address-family ipv4 unicast", Cursor{.mode = Mode::RouterAf}}};
 }
 

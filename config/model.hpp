@@ -68,6 +68,27 @@ struct Connection {
   bool operator==(const Connection&) const = default;
 };
 
+enum class RemovePrivateAs : std::uint8_t { No, Only, OnlyReplace, All, AllReplace };
+
+struct MaximumPrefix {
+  std::uint32_t limit = 0;
+  std::optional<std::uint16_t> restart;  // minutes
+  bool operator==(const MaximumPrefix&) const = default;
+};
+
+// What a neighbor does in one address family.
+struct NeighborFamily {
+  std::string route_map_in, route_map_out, prefix_list_in, prefix_list_out, filter_list_in, filter_list_out;
+  bool addpath_tx_all_paths = false, as_override = false, next_hop_self = false, route_reflector_client = false;
+  bool soft_reconfiguration_inbound = false;
+  RemovePrivateAs remove_private_as = RemovePrivateAs::No;
+  bool default_originate = false;
+  std::optional<std::uint8_t> allowas_in;
+  std::optional<std::uint16_t> weight;
+  std::optional<MaximumPrefix> maximum_prefix;
+  bool operator==(const NeighborFamily&) const = default;
+};
+
 struct Neighbor {
   IpAddress address;
   std::uint32_t remote_as = 0;
@@ -76,6 +97,7 @@ struct Neighbor {
   bool passive = false;
   bool shutdown = false;
   std::optional<std::uint32_t> maximum_prefix_out;
+  NeighborFamily ipv4;
   bool operator==(const Neighbor&) const = default;
 };
 

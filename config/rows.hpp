@@ -14,6 +14,7 @@ std::span<const Command> ipsec_rows();
 std::span<const Command> traffic_rows();
 std::span<const Command> authentication_rows();
 std::span<const Command> router_rows();
+std::span<const Command> neighbor_family_rows();
 std::span<const Command> prefix_list_rows();
 std::span<const Command> policy_list_rows();
 std::span<const Command> route_map_rows();

@@ -13,9 +13,8 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
 
-#include "base/overload.hpp"
+#include "daemon/bgp_listener.hpp"
 
 namespace cgw {
 namespace asio = boost::asio;
@@ -25,85 +24,26 @@ namespace {
 constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
 constexpr std::uint16_t kBgpPort = 179;
 constexpr std::size_t kReadSize = 65536;
-// Past this the peer has stopped reading; what it is owed is bounded by the tables we announce.
-constexpr std::size_t kMaxOutbox = 64U << 20;
-
-asio::ip::address_v4 v4(const IpAddress& a) {
-  return asio::ip::address_v4(a.v4_value());
-}
+constexpr int kNetworkControl = 0xc0;  // CS6
 
 }  // namespace
 
-BgpTransport::BgpTransport(asio::any_io_executor executor, bgp::SessionConfig config, std::string interface,
-                           Random& jitter, Observer observe)
+BgpTransport::BgpTransport(asio::any_io_executor executor, BgpPath path, Raise raise)
     : executor_(executor),
-      config_(config),
-      interface_(std::move(interface)),
-      session_(config, jitter),
-      observe_(std::move(observe)),
-      timer_(executor),
-      acceptor_(executor),
+      path_(std::move(path)),
+      raise_(std::move(raise)),
       lines_{Line(executor), Line(executor)} {}
 
-Result<void, std::string> BgpTransport::listen() {
-  boost::system::error_code ec;
-  stop_listening();
-  acceptor_.open(Tcp::v4(), ec);
-  if (!ec) acceptor_.set_option(Tcp::acceptor::reuse_address(true), ec);
-  if (!ec && setsockopt(acceptor_.native_handle(), SOL_SOCKET, SO_BINDTODEVICE, interface_.c_str(),
-                        static_cast<socklen_t>(interface_.size())) < 0) {
-    ec.assign(errno, boost::system::system_category());
-  }
-  if (!ec) acceptor_.bind({v4(config_.local_address), kBgpPort}, ec);
-  if (!ec) acceptor_.listen(8, ec);
-  if (ec) {
-    stop_listening();
-    return fail(fmt::format("cannot listen on {} port 179: {}; the neighbor cannot open the session, cgwd still does",
-                            config_.local_address.to_string(), ec.message()));
-  }
-  asio::co_spawn(executor_, accept_loop(shared_from_this(), acceptor_generation_), asio::detached);
-  return {};
-}
-
-void BgpTransport::stop_listening() {
-  ++acceptor_generation_;
-  boost::system::error_code ignored;
-  acceptor_.close(ignored);
+void BgpTransport::raise(bgp::Event event) {
+  if (!shut_) raise_(std::move(event));
 }
 
 void BgpTransport::interface_gone() {
-  stop_listening();
   for (const auto id : {bgp::ConnectionId::Outgoing, bgp::ConnectionId::Incoming}) {
     if (!line(id).socket.is_open()) continue;
     close(id);
-    dispatch(bgp::Disconnected{id, "interface " + interface_ + " was deleted"});
+    raise(bgp::Disconnected{id, "interface " + path_.interface + " was deleted"});
   }
-}
-
-// Run-to-completion: an action may raise an event, but never inside the step that caused it.
-void BgpTransport::dispatch(bgp::RibsEvent event) {
-  inbox_.push_back(std::move(event));
-  if (dispatching_ || shut_) return;
-  dispatching_ = true;
-  while (!inbox_.empty() && !shut_) {
-    const bgp::RibsEvent next = std::move(inbox_.front());
-    inbox_.pop_front();
-    const auto actions = session_.step(std::chrono::steady_clock::now(), next);
-    for (const bgp::RibsAction& a : actions)
-      execute(a);
-  }
-  dispatching_ = false;
-  arm();
-}
-
-void BgpTransport::execute(const bgp::RibsAction& action) {
-  const auto obey = Overload{
-      [&](const bgp::Dial&) { dial(); },
-      [&](const bgp::Close& c) { close(c.connection); },
-      [&](const bgp::SendBytes& s) { send(s.connection, s.bytes); },
-      [&](const auto&) { observe_(action); },
-  };
-  std::visit(obey, action);
 }
 
 void BgpTransport::dial() {
@@ -127,16 +67,16 @@ void BgpTransport::close(bgp::ConnectionId id) {
   l.writing = false;
 }
 
-void BgpTransport::send(bgp::ConnectionId id, const std::vector<std::uint8_t>& bytes) {
+void BgpTransport::send(bgp::ConnectionId id, std::vector<std::uint8_t> octets) {
   Line& l = line(id);
   if (!l.socket.is_open()) return;
-  if (l.outbox.size() + bytes.size() > kMaxOutbox) {
-    inbox_.push_back(bgp::Disconnected{id, "the neighbor has stopped reading"});
-    return close(id);
+  if (l.outbox.empty()) {
+    l.outbox = std::move(octets);
+  } else {
+    l.outbox.insert(l.outbox.end(), octets.begin(), octets.end());
   }
-  l.outbox.insert(l.outbox.end(), bytes.begin(), bytes.end());
   // Posted, so that all the messages of one step leave in one write.
-  asio::post(executor_, [self = shared_from_this(), id] { self->flush(id); });
+  if (!l.writing) asio::post(executor_, [self = shared_from_this(), id] { self->flush(id); });
 }
 
 void BgpTransport::flush(bgp::ConnectionId id) {
@@ -145,39 +85,26 @@ void BgpTransport::flush(bgp::ConnectionId id) {
   asio::co_spawn(executor_, write_all(shared_from_this(), id, l.generation), asio::detached);
 }
 
-void BgpTransport::arm() {
-  const auto at = session_.next_deadline();
-  if (!at || shut_) {
-    timer_.cancel();
-    return;
-  }
-  timer_.expires_at(*at);
-  timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& ec) {
-    const auto self = weak.lock();
-    if (!ec && self) self->dispatch(bgp::Tick{});
-  });
-}
-
 void BgpTransport::shut() {
   shut_ = true;
   for (const auto id : {bgp::ConnectionId::Outgoing, bgp::ConnectionId::Incoming})
     close(id);
-  stop_listening();
-  timer_.cancel();
 }
 
-// TTL 1: the neighbor is at the other end of the tunnel. MSS follows from the interface's MTU.
-Result<void, std::string> BgpTransport::prepare(Tcp::socket& socket) {
-  const int ttl = 1;
-  const int tos = 0xc0;  // CS6, network control
+// The MSS follows from the interface's MTU.
+Result<void, std::string> BgpTransport::prepare(Tcp::socket& socket) const {
+  const bool v4 = path_.local.is_v4();
+  const int ttl = path_.ttl;
   boost::system::error_code ec;
   socket.set_option(Tcp::no_delay(true), ec);
   const int fd = socket.native_handle();
-  if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface_.c_str(), static_cast<socklen_t>(interface_.size())) < 0 ||
-      setsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, sizeof ttl) < 0 ||
-      setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof tos) < 0) {
-    return fail(fmt::format("{}: {}", interface_, std::strerror(errno)));
-  }
+  if (auto bound = bind_to_interface(fd, path_.interface); !bound) return bound;
+  const auto set = [fd](int level, int name, int value) {
+    return ::setsockopt(fd, level, name, &value, sizeof value) == 0;
+  };
+  const bool done = v4 ? set(IPPROTO_IP, IP_TTL, ttl) && set(IPPROTO_IP, IP_TOS, kNetworkControl)
+                       : set(IPPROTO_IPV6, IPV6_UNICAST_HOPS, ttl) && set(IPPROTO_IPV6, IPV6_TCLASS, kNetworkControl);
+  if (!done) return fail(std::string(std::strerror(errno)));
   return {};
 }
 
@@ -186,18 +113,18 @@ asio::awaitable<void> BgpTransport::connect_and_read(Self self, unsigned generat
   Line& l = line(kId);
   if (generation != l.generation) co_return;
   boost::system::error_code ec;
-  l.socket.open(Tcp::v4(), ec);
+  l.socket.open(path_.local.is_v4() ? Tcp::v4() : Tcp::v6(), ec);
   if (!ec) {
-    if (const auto ok = prepare(l.socket); !ok) co_return dispatch(bgp::Disconnected{kId, ok.error()});
-    l.socket.bind({v4(config_.local_address), 0}, ec);
+    if (const auto ok = prepare(l.socket); !ok) co_return raise(bgp::Disconnected{kId, ok.error()});
+    l.socket.bind({to_asio(path_.local), 0}, ec);
   }
-  if (ec) co_return dispatch(bgp::Disconnected{kId, ec.message()});
+  if (ec) co_return raise(bgp::Disconnected{kId, ec.message()});
 
-  const Tcp::endpoint peer(v4(config_.remote_address), kBgpPort);
+  const Tcp::endpoint peer(to_asio(path_.remote), kBgpPort);
   auto [connect_ec] = co_await l.socket.async_connect(peer, kNoThrow);
   if (generation != l.generation) co_return;
-  if (connect_ec) co_return dispatch(bgp::Disconnected{kId, connect_ec.message()});
-  dispatch(bgp::Connected{kId});
+  if (connect_ec) co_return raise(bgp::Disconnected{kId, connect_ec.message()});
+  raise(bgp::Connected{kId});
   if (generation != l.generation) co_return;
   co_await read(std::move(self), kId, generation);
 }
@@ -211,10 +138,10 @@ asio::awaitable<void> BgpTransport::read([[maybe_unused]] Self self, bgp::Connec
     if (ec) {
       // Ended by the neighbor: the socket goes with it.
       const std::string why = ec == asio::error::eof ? "the neighbor closed the connection" : ec.message();
-      co_return dispatch(bgp::Disconnected{id, why});
+      co_return raise(bgp::Disconnected{id, why});
     }
     bgp::Received received{id, {buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(n)}};
-    dispatch(std::move(received));
+    raise(std::move(received));
   }
 }
 
@@ -224,38 +151,34 @@ asio::awaitable<void> BgpTransport::write_all([[maybe_unused]] Self self, bgp::C
   l.writing = true;
   while (generation == l.generation && !l.outbox.empty()) {
     const auto batch = std::exchange(l.outbox, {});
-    auto [ec, n] = co_await asio::async_write(l.socket, asio::buffer(batch), kNoThrow);
-    if (ec) break;  // the reader sees the same failure and reports it
-    if (generation != l.generation) co_return;
-    dispatch(bgp::Written{id, l.outbox.size()});
+    for (std::size_t done = 0; done < batch.size();) {
+      auto [ec, n] = co_await l.socket.async_write_some(asio::buffer(batch) + done, kNoThrow);
+      if (generation != l.generation) co_return;
+      if (ec) {  // the reader sees the same failure and reports it
+        l.writing = false;
+        co_return;
+      }
+      done += n;
+      raise(bgp::Written{id, batch.size() - done + l.outbox.size()});
+      if (generation != l.generation) co_return;
+    }
   }
   if (generation == l.generation) l.writing = false;
 }
 
-asio::awaitable<void> BgpTransport::accept_loop([[maybe_unused]] Self self, unsigned generation) {
-  while (generation == acceptor_generation_) {
-    Tcp::socket socket(executor_);
-    auto [ec] = co_await acceptor_.async_accept(socket, kNoThrow);
-    if (generation != acceptor_generation_) co_return;
-    if (!ec) accepted(std::move(socket));
-  }
-}
-
-void BgpTransport::accepted(Tcp::socket socket) {
-  boost::system::error_code ec;
-  const auto from = socket.remote_endpoint(ec);
-  if (ec || from.address() != asio::ip::address(v4(config_.remote_address)) || !prepare(socket)) return;
+void BgpTransport::accept(Tcp::socket socket) {
+  if (shut_ || !prepare(socket)) return;
   constexpr auto kId = bgp::ConnectionId::Incoming;
   Line& l = line(kId);
   // A second incoming connection: the neighbor has given the first one up.
   if (l.socket.is_open()) {
     close(kId);
-    dispatch(bgp::Disconnected{kId, "the neighbor opened another connection"});
+    raise(bgp::Disconnected{kId, "the neighbor opened another connection"});
   }
   ++l.generation;
   l.socket = std::move(socket);
   const unsigned generation = l.generation;
-  dispatch(bgp::Connected{kId});
+  raise(bgp::Connected{kId});
   if (generation != l.generation || !l.socket.is_open()) return;
   asio::co_spawn(executor_, read(shared_from_this(), kId, generation), asio::detached);
 }

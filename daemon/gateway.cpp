@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "daemon/data_plane_choice.hpp"
+#include "daemon/routing.hpp"
 
 namespace cgw {
 namespace {
@@ -25,6 +26,16 @@ kernel::IfId if_id_of(std::string_view interface, const std::set<kernel::IfId>& 
   while (taken.contains(id))
     id = kernel::IfId{kFirstIfId + (id.value() - kFirstIfId + 1) % 0xfffe};
   return id;
+}
+
+std::vector<IpAddress> outside_addresses(const config::Config& c) {
+  std::vector<IpAddress> out;
+  for (const auto& connection : c.connections) {
+    for (const auto& [number, t] : connection.tunnels) {
+      if (t.vpn_gateway_outside) out.push_back(*t.vpn_gateway_outside);
+    }
+  }
+  return out;
 }
 
 bool forwarding_enabled() {
@@ -81,7 +92,12 @@ Gateway::Gateway(boost::asio::any_io_executor executor, Log& log, Loaded loaded,
       poll_(executor),
       resync_(executor),
       sweep_(executor),
-      look_(executor) {}
+      look_(executor),
+      outer_(std::make_shared<const OuterPaths>(outside_addresses(loaded_.config))),
+      bgp_(std::make_shared<BgpSpeaker>(
+          executor, neighbors::router(loaded_.config), bgp::DecisionOptions{}, entropy_,
+          BgpSpeaker::Observer{.action = [this](bgp::NeighborId n, const bgp::NeighborAction& a) { on_bgp(n, a); },
+                               .changes = [this](bgp::Speaker& speaker) { learn(speaker); }})) {}
 
 void Gateway::start() {
   const std::string threads = plane_threads() ? fmt::format("; {} {} a tunnel each way", *plane_threads(),
@@ -111,12 +127,17 @@ void Gateway::start() {
   for (const auto& t : tunnels_)
     t->start();
   add_static_routes();
-  announce_all();
+  if (config().bgp) {
+    for (const Prefix& p : config().bgp->networks)
+      bgp_->originate(p, {}, routing::kOwnNetwork);
+  }
+  for (const auto& c : config().connections)
+    announce_within(c.id);
   clamp_mss();
 }
 
 void Gateway::make_tunnels() {
-  const Equipment equipment{executor_, log_, entropy_, ike_, *plane_, links_, icmp_, key_log_};
+  const Equipment equipment{executor_, log_, entropy_, ike_, *plane_, links_, icmp_, key_log_, *bgp_};
   std::set<kernel::IfId> taken;
   for (const auto& c : config().connections) {
     for (const auto& [number, t] : c.tunnels) {
@@ -128,15 +149,14 @@ void Gateway::make_tunnels() {
                         .probe_tag = static_cast<std::uint16_t>(index + 1),
                         .psk = loaded_.secrets[t.pre_shared_key],
                         .credentials = loaded_.credentials[{c.id, number}],
-                        .bgp = session_config(c, t)};
+                        .neighbor = add_neighbor(c, t)};
       taken.insert(setup.if_id);
       const auto self = [this, index]() -> Tunnel& { return *tunnels_[index]; };
       Tunnel::Observer observer{
           .ike_ready = [this, index](const ipsec::IkePeer& peer) { ike_peers_.set(index, &peer); },
           .interface_ready = [this, self](const kernel::ExitState& e) { interface_ready(self(), e); },
           .judged = [this, self](const health::Judgement& before) { judged(self(), before); },
-          .transform_changed = [this] { clamp_mss(); },
-          .bgp = [this, self](const bgp::RibsAction& a) { on_bgp(self(), a); }};
+          .transform_changed = [this] { clamp_mss(); }};
       tunnels_.push_back(std::make_shared<Tunnel>(equipment, std::move(setup), std::move(observer)));
       tunnels_.back()->debug_ike(debug_ike_);
       rib_.set_fitness(rib::ExitId{static_cast<std::uint32_t>(index + 1)}, rib::Fitness::Down);
@@ -144,27 +164,17 @@ void Gateway::make_tunnels() {
   }
 }
 
-std::optional<bgp::SessionConfig> Gateway::session_config(const config::Connection& c, const config::Tunnel& t) const {
-  if (!config().bgp || !t.vpn_gateway_inside || c.routing == config::Routing::Static) return std::nullopt;
-  const config::Bgp& b = *config().bgp;
-  const auto n = b.neighbors.find(*t.vpn_gateway_inside);
-  if (n == b.neighbors.end() || n->second.shutdown) return std::nullopt;
-  const auto id = config::bgp_identifier(config());
-  if (!id) return std::nullopt;
-  // AWS resets the session past these numbers (VPN quotas).
-  const std::uint32_t limit = c.target == config::Target::Tgw ? 1000 : 100;
-  bgp::SessionConfig s;
-  s.local_as = bgp::Asn{b.asn};
-  s.remote_as = bgp::Asn{n->second.remote_as};
-  s.router_id = bgp::RouterId{id->v4_value()};
-  s.local_address = t.customer_gateway_inside->address;
-  s.remote_address = *t.vpn_gateway_inside;
-  s.hold_time = n->second.hold.value_or(b.hold);
-  s.keepalive_time = n->second.keepalive.value_or(b.keepalive);
-  s.passive = n->second.passive;
-  s.maximum_prefix_out = n->second.maximum_prefix_out.value_or(limit);
-  s.send_hold_time = bgp::default_send_hold_time(s.hold_time);
-  return s;
+std::optional<bgp::NeighborId> Gateway::add_neighbor(const config::Connection& c, const config::Tunnel& t) {
+  auto neighbor = neighbors::of_tunnel({config(), loaded_.policy, outer_}, c, t);
+  if (!neighbor) return std::nullopt;
+  // TTL 1: the neighbor is at the other end of the tunnel.
+  BgpPath path{.local = neighbor->session.local_address,
+               .remote = neighbor->session.remote_address,
+               .interface = t.interface,
+               .ttl = 1};
+  const bgp::NeighborId n = bgp_->add(*std::move(neighbor), std::move(path));
+  tunnel_of_[n] = tunnels_.size();
+  return n;
 }
 
 void Gateway::stop() {
@@ -172,6 +182,7 @@ void Gateway::stop() {
   // With the kernel plane the SAs go on carrying traffic until the next start; the userspace plane ends with us, so
   // the peer is told to use another tunnel.
   const bool tell_peer = plane_->name() == "userspace";
+  bgp_->stop("cgwd stops");
   for (const auto& t : tunnels_)
     t->stop(tell_peer);
   for (auto* timer : {&poll_, &resync_, &sweep_, &look_})
@@ -186,6 +197,11 @@ void Gateway::stop() {
 const Tunnel* Gateway::tunnel_of(rib::ExitId exit) const {
   const std::size_t n = exit.value();
   return n >= 1 && n <= tunnels_.size() ? tunnels_[n - 1].get() : nullptr;
+}
+
+const Tunnel* Gateway::tunnel_of(bgp::NeighborId n) const {
+  const auto it = tunnel_of_.find(n);
+  return it == tunnel_of_.end() ? nullptr : tunnels_[it->second].get();
 }
 
 bool Gateway::active(rib::ExitId exit) const {

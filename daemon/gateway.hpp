@@ -11,6 +11,7 @@
 
 #include "base/note_limit.hpp"
 #include "daemon/load.hpp"
+#include "daemon/neighbors.hpp"
 #include "daemon/plane_watch.hpp"
 #include "daemon/tunnel.hpp"
 #include "ipsec/demux.hpp"
@@ -42,6 +43,7 @@ class Gateway {
   const config::Config& config() const { return loaded_.config; }
   const bgp::policy::PolicySet& policy() const { return *loaded_.policy; }
   const std::vector<std::shared_ptr<Tunnel>>& tunnels() const { return tunnels_; }
+  const bgp::Speaker& bgp() const { return bgp_->speaker(); }
   const rib::Rib& rib() const { return rib_; }
   const kernel::Fib& fib() const { return fib_; }
   std::string_view plane_name() const { return plane_->name(); }
@@ -49,6 +51,7 @@ class Gateway {
   const std::string& plane_reason() const { return plane_reason_; }
   const std::optional<Change>& last_change() const { return last_change_; }
   const Tunnel* tunnel_of(rib::ExitId exit) const;
+  const Tunnel* tunnel_of(bgp::NeighborId n) const;
   // Whether the plan sends anything into this tunnel now.
   bool active(rib::ExitId exit) const;
 
@@ -66,21 +69,20 @@ class Gateway {
   Gateway(boost::asio::any_io_executor executor, Log& log, Loaded loaded, Parts parts);
 
   void make_tunnels();
-  std::optional<bgp::SessionConfig> session_config(const config::Connection& c, const config::Tunnel& t) const;
+  std::optional<bgp::NeighborId> add_neighbor(const config::Connection& c, const config::Tunnel& t);
   void add_static_routes();
 
   void interface_ready(Tunnel& t, const kernel::ExitState& exit);
   void judged(Tunnel& t, const health::Judgement& before);
   void clamp_mss();
-  void on_bgp(Tunnel& t, const bgp::RibsAction& action);
-  void learn(Tunnel& t, const bgp::RouteChanges& changes);
-  bool importable(Tunnel& t, const Prefix& prefix);
+  void on_bgp(bgp::NeighborId n, const bgp::NeighborAction& action);
+  void learn(bgp::Speaker& speaker);
+  void tell_if_unusable(const bgp::Speaker& speaker, const Prefix& prefix);
   void tell_unusable();
-  void end_of_rib(Tunnel& t);
+  void settle_end_of_rib();
 
-  void announce_all();
   void announce_within(const std::string& connection);
-  std::vector<bgp::Advertisement> advertisements(const Tunnel& t) const;
+  std::uint32_t announced_med(const Tunnel& t) const;
   void publish();
   std::string names(const std::set<rib::ExitId>& exits) const;
   std::string why_moved(const std::set<rib::ExitId>& before, const rib::PlanChanges& changes) const;
@@ -119,9 +121,13 @@ class Gateway {
   boost::asio::steady_timer poll_, resync_, sweep_, look_;
 
   rib::Rib rib_;
-  std::vector<std::shared_ptr<Tunnel>> tunnels_;  // ExitId n is tunnels_[n-1]
+  std::shared_ptr<const OuterPaths> outer_;
+  std::shared_ptr<BgpSpeaker> bgp_;
+  std::map<bgp::NeighborId, std::size_t> tunnel_of_;  // by the tunnels' place in tunnels_
+  std::vector<std::shared_ptr<Tunnel>> tunnels_;      // ExitId n is tunnels_[n-1]
   std::set<rib::ExitId> active_;
   std::set<rib::ExitId> end_of_rib_;
+  bool end_of_rib_pending_ = false;  // one has come, and what came before it is not all in the RIB
   std::optional<Change> last_change_;
   NoteLimit unusable_;  // routes that cover an outside address
   bool debug_ike_ = false;

@@ -38,16 +38,21 @@ void Gateway::judged(Tunnel& t, const health::Judgement& before) {
   if (stopping_) return;
   rib_.set_fitness(t.setup().exit, routing::fitness(t.judgement().verdict));
   publish();
+  if (const auto n = t.setup().neighbor) bgp_->set_usable(*n, t.judgement().verdict != health::Verdict::Down);
   const bool was_or_is_down = before.verdict == health::Verdict::Down || t.judgement().verdict == health::Verdict::Down;
   if (was_or_is_down) announce_within(t.setup().connection);
 }
 
 // While we stop, sessions end but forwarding goes on as it is.
-void Gateway::on_bgp(Tunnel& t, const bgp::RibsAction& action) {
+void Gateway::on_bgp(bgp::NeighborId n, const bgp::NeighborAction& action) {
   if (stopping_) return;
+  Tunnel& t = *tunnels_[tunnel_of_.at(n)];
   const auto visitor = Overload{
-      [&](const bgp::RouteChanges& c) { learn(t, c); },
-      [&](const bgp::EndOfRib&) { end_of_rib(t); },
+      [&](const bgp::EndOfRib&) {
+        end_of_rib_.insert(t.setup().exit);
+        end_of_rib_pending_ = true;
+        settle_end_of_rib();
+      },
       [&](const bgp::SessionUp&) {
         end_of_rib_.erase(t.setup().exit);
         log_.write(Level::Info, t.name(),
@@ -56,42 +61,55 @@ void Gateway::on_bgp(Tunnel& t, const bgp::RibsAction& action) {
       [&](const bgp::SessionDown& d) {
         log_.write(Level::Warning, t.name(), "BGP session lost: " + d.why);
         end_of_rib_.erase(t.setup().exit);
+      },
+      [&](const bgp::PathsGone&) {
         rib_.withdraw_all(rib::Protocol::Bgp, t.setup().exit, true);
         publish();
       },
+      [&](const bgp::Moved& m) { t.bgp_moved(m); },
+      [&](const Note& note) { log_.write(note.level, t.name(), "BGP: " + note.text); },
+      // Of sockets.
       [](const auto&) {},
   };
   std::visit(visitor, action);
 }
 
-void Gateway::learn(Tunnel& t, const bgp::RouteChanges& changes) {
-  const auto* session = t.bgp();
-  const auto at = now();
-  for (const auto& c : changes.changes) {
-    if (!c.attributes || !importable(t, c.prefix)) {
-      rib_.withdraw(c.prefix, rib::Protocol::Bgp, t.setup().exit);
-      continue;
+// A bounded number of them: the rest is for the next turn.
+void Gateway::learn(bgp::Speaker& speaker) {
+  constexpr std::size_t kMost = 512;
+  if (stopping_) return;
+  const auto exit_of = [this](bgp::NeighborId n) -> std::optional<rib::ExitId> {
+    const Tunnel* t = tunnel_of(n);
+    return t != nullptr ? std::optional(t->setup().exit) : std::nullopt;
+  };
+  const TimePoint at = now();
+  for (const Family f : bgp::kFamilies) {
+    for (const Prefix& p : speaker.take_changes(f, kMost)) {
+      rib_.replace(p, rib::Protocol::Bgp, routing::paths(speaker, p, exit_of, at));
+      tell_if_unusable(speaker, p);
     }
-    rib_.update(c.prefix, routing::path(t.setup().exit, *t.setup().config.vpn_gateway_inside,
-                                        session->status().peer_router_id, *c.attributes, at));
   }
   publish();
+  settle_end_of_rib();
 }
 
-// A route over a tunnel must not cover the outer path of any tunnel: its ESP would loop into itself.
-bool Gateway::importable(Tunnel& t, const Prefix& prefix) {
-  for (const auto& other : tunnels_) {
-    const auto& outside = other->setup().config.vpn_gateway_outside;
-    if (!outside || !prefix.contains(*outside)) continue;
-    tell_unusable();
-    if (unusable_.admit(now())) {
-      log_.write(Level::Warning, t.name(),
-                 fmt::format("{} is not used: it covers {}, the outside address of {}", prefix.to_string(),
-                             outside->to_string(), other->name()));
-    }
-    return false;
-  }
-  return true;
+// What a tunnel offers and TunnelImport denies.
+void Gateway::tell_if_unusable(const bgp::Speaker& speaker, const Prefix& prefix) {
+  const auto outside = outer_->covered(prefix);
+  if (!outside) return;
+  const bgp::Table& table = speaker.ribs().table(prefix.address.family());
+  const auto id = table.prefixes().find(prefix);
+  const bgp::Path* path = id ? table.first(*id) : nullptr;
+  while (path != nullptr && tunnel_of(bgp::NeighborId{path->neighbor}) == nullptr)
+    path = table.next(path);
+  if (path == nullptr) return;
+  tell_unusable();
+  if (!unusable_.admit(now())) return;
+  const auto is_there = [&](const auto& t) { return t->setup().config.vpn_gateway_outside == outside; };
+  const auto other = std::ranges::find_if(tunnels_, is_there);
+  log_.write(Level::Warning, tunnel_of(bgp::NeighborId{path->neighbor})->name(),
+             fmt::format("{} is not used: it covers {}, the outside address of {}", prefix.to_string(),
+                         outside->to_string(), (*other)->name()));
 }
 
 void Gateway::tell_unusable() {
@@ -100,15 +118,16 @@ void Gateway::tell_unusable() {
   }
 }
 
-// When every established session has told all it has, what nobody offered any more is let go: retained
-// prefixes of the RIB and routes an earlier process left in the kernel.
-void Gateway::end_of_rib(Tunnel& t) {
-  end_of_rib_.insert(t.setup().exit);
+// When every established session has told all it has, and all of that is in the RIB, what nobody offered any more is
+// let go: retained prefixes of the RIB and routes an earlier process left in the kernel.
+void Gateway::settle_end_of_rib() {
+  if (!end_of_rib_pending_ || bgp_->speaker().has_changes()) return;
+  end_of_rib_pending_ = false;
   bool every_session = true;
-  for (const auto& other : tunnels_) {
-    if (other->bgp() == nullptr) continue;
-    const bool established = other->bgp()->status().state == bgp::State::Established;
-    if (established && !end_of_rib_.contains(other->setup().exit)) return;
+  for (const auto& t : tunnels_) {
+    if (t->bgp() == nullptr) continue;
+    const bool established = t->bgp()->state == bgp::State::Established;
+    if (established && !end_of_rib_.contains(t->setup().exit)) return;
     every_session = every_session && established;
   }
   rib_.release_retained();
@@ -119,32 +138,25 @@ void Gateway::end_of_rib(Tunnel& t) {
   }
 }
 
-void Gateway::announce_all() {
-  for (const auto& t : tunnels_) {
-    if (t->bgp() != nullptr) t->announce(advertisements(*t));
-  }
-}
-
-// What is announced hangs on the verdicts of one connection's tunnels only.
+// What a neighbor is told of our networks hangs on the verdicts of its connection's tunnels, by the MED.
 void Gateway::announce_within(const std::string& connection) {
   for (const auto& t : tunnels_) {
-    if (t->bgp() != nullptr && t->setup().connection == connection) t->announce(advertisements(*t));
+    const auto n = t->setup().neighbor;
+    if (!n || t->setup().connection != connection) continue;
+    bgp::NeighborConfig c = bgp_->speaker().config(*n);
+    c.routes.export_rules.v4.own_med = announced_med(*t);
+    bgp_->configure(*n, std::move(c));
   }
 }
 
-// Our networks and nothing learnt: never transit.
-std::vector<bgp::Advertisement> Gateway::advertisements(const Tunnel& t) const {
+std::uint32_t Gateway::announced_med(const Tunnel& t) const {
   std::vector<routing::Sibling> siblings;
   for (const auto& other : tunnels_) {
     if (other.get() == &t || other->setup().connection != t.setup().connection) continue;
-    const bool served = other->bgp() != nullptr && other->bgp()->status().established_count > 0;
+    const bool served = other->bgp() != nullptr && other->bgp()->established_count > 0;
     siblings.push_back({other->judgement().verdict, served});
   }
-  const std::uint32_t med = routing::announced_med(t.judgement().verdict, siblings);
-  std::vector<bgp::Advertisement> out;
-  for (const Prefix& p : config().bgp->networks)
-    out.push_back({.prefix = p, .med = med, .communities = {}});
-  return out;
+  return routing::announced_med(t.judgement().verdict, siblings);
 }
 
 void Gateway::publish() {

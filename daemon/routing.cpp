@@ -16,20 +16,52 @@ rib::Fitness fitness(health::Verdict v) {
   return rib::Fitness::Down;
 }
 
-rib::Path path(rib::ExitId exit, const IpAddress& next_hop, bgp::RouterId neighbor, const bgp::PathAttributes& a,
+bgp::NeighborConfig tunnel_neighbor(const bgp::SessionConfig& session) {
+  const bool internal = session.local_as == session.remote_as;
+  bgp::NeighborConfig n{.session = session, .routes = {}, .limit = {}};
+  n.routes.address = session.remote_address;
+  n.routes.tunnel = true;
+  n.routes.import.kind = internal ? bgp::SourceKind::Ibgp : bgp::SourceKind::Ebgp;
+  n.routes.import.remote_as = session.remote_as;
+  bgp::ExportRules& out = n.routes.export_rules[session.local_address.family()];
+  out.kind = n.routes.import.kind;
+  out.local_as = session.local_as;
+  out.scope = bgp::Scope::Own;
+  out.next_hop = session.local_address;
+  return n;
+}
+
+rib::Path path(rib::ExitId exit, const bgp::PathSource& from, const bgp::PathAttributes& a, std::uint32_t weight,
                TimePoint learned) {
   rib::Path p;
   p.exit = exit;
-  p.next_hop = next_hop;
-  p.local_pref = 100;
+  p.next_hop = from.address;
+  p.internal = from.kind == bgp::SourceKind::Ibgp;
+  p.weight = weight;
+  p.local_pref = a.local_pref.value_or(100);
   p.as_path_length = a.as_path_length();
   p.origin = static_cast<std::uint8_t>(a.origin);
   p.med = a.med.value_or(0);
   p.neighbor_as = a.first_as().value_or(bgp::Asn{}).value();
-  p.router_id = neighbor.value();
+  p.router_id = from.router_id;
   p.learned = learned;
   p.as_path = a.as_path_text();
   return p;
+}
+
+std::vector<rib::Path> paths(const bgp::Speaker& speaker, const Prefix& prefix, const ExitOf& exit_of, TimePoint now) {
+  constexpr std::uint8_t kExternal = 20, kInternal = 200;
+  std::vector<rib::Path> out;
+  const bgp::Ribs& ribs = speaker.ribs();
+  for (const bgp::Way& way : speaker.ways(prefix)) {
+    const auto exit = exit_of(way.neighbor);
+    if (!exit || std::ranges::any_of(out, [&](const rib::Path& p) { return p.exit == *exit; })) continue;
+    out.push_back(path(*exit, ribs.sources()[way.neighbor.value()].path, ribs.pool().attributes(way.attributes),
+                       ribs.pool().keys(way.attributes).local.weight, now));
+  }
+  for (rib::Path& p : out)
+    p.distance = out.front().internal ? kInternal : kExternal;
+  return out;
 }
 
 std::uint32_t announced_med(health::Verdict own, std::span<const Sibling> siblings) {

@@ -1,9 +1,10 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 
-#include "bgp/session_ribs.hpp"
+#include "bgp/speaker.hpp"
 #include "health/verdict.hpp"
 #include "rib/rib.hpp"
 
@@ -13,9 +14,18 @@ namespace cgw::routing {
 
 rib::Fitness fitness(health::Verdict v);
 
-// A route of the neighbor behind `exit`.
-rib::Path path(rib::ExitId exit, const IpAddress& next_hop, bgp::RouterId neighbor, const bgp::PathAttributes& a,
+// The neighbor at the other end of a tunnel, by what a customer gateway is, before any filter: no transit between
+// tunnels, and only what is ours goes out.
+bgp::NeighborConfig tunnel_neighbor(const bgp::SessionConfig& session);
+
+// A route of the neighbor behind `exit`, which is `from` to the tables.
+rib::Path path(rib::ExitId exit, const bgp::PathSource& from, const bgp::PathAttributes& a, std::uint32_t weight,
                TimePoint learned);
+// What the router may do with what BGP offers to a prefix: a path of each exit, none for neighbors without one.
+using ExitOf = std::function<std::optional<rib::ExitId>(bgp::NeighborId)>;
+std::vector<rib::Path> paths(const bgp::Speaker& speaker, const Prefix& prefix, const ExitOf& exit_of, TimePoint now);
+// Of what this router originates.
+inline constexpr bgp::LocalValues kOwnNetwork{.weight = 32768};  // FRR's, IOS's
 
 // Another tunnel of the same connection.
 struct Sibling {

@@ -112,16 +112,18 @@ json::object probe_tree(const Tunnel& t) {
           {"everAnswered", p.ever_answered()}};
 }
 
-json::object bgp_tree(const Tunnel& t) {
-  const auto* b = t.bgp();
-  if (b == nullptr) return {{"configured", false}, {"state", ""}, {"prefixesReceived", 0}, {"prefixesSent", 0}};
-  const auto& s = b->status();
+json::object bgp_tree(const Gateway& g, const Tunnel& t) {
+  const auto* s = t.bgp();
+  if (s == nullptr) return {{"configured", false}, {"state", ""}, {"prefixesReceived", 0}, {"prefixesSent", 0}};
+  const auto counts = g.bgp().counts(*t.setup().neighbor, Family::V4);
   return {{"configured", true},
-          {"state", bgp::to_string(s.state)},
-          {"prefixesReceived", s.prefixes_received},
-          {"prefixesSent", s.prefixes_sent},
-          {"prefixesHeldBack", s.prefixes_held_back},
-          {"lastReset", s.last_reset}};
+          {"state", bgp::to_string(s->state)},
+          {"prefixesReceived", counts.received},
+          {"prefixesAccepted", counts.accepted},
+          {"prefixesFiltered", counts.filtered},
+          {"prefixesSent", counts.sent},
+          {"prefixesHeldBack", counts.held_back},
+          {"lastReset", s->last_reset}};
 }
 
 json::object tunnel_tree(const Gateway& g, const Tunnel& t) {
@@ -143,7 +145,7 @@ json::object tunnel_tree(const Gateway& g, const Tunnel& t) {
           {"ike", ike_tree(t)},
           {"child", child_tree(t)},
           {"probe", probe_tree(t)},
-          {"bgp", bgp_tree(t)},
+          {"bgp", bgp_tree(g, t)},
           {"mtu", t.mtu()},
           {"mss", t.mtu() == 0 ? 0 : ipsec::tunnel_mss(t.mtu(), false)},
           {"packetsIn", t.counters().packets_in},
@@ -177,7 +179,8 @@ json::object connection_tree(const Gateway& g, const config::Connection& c) {
 
 // State words of FRR's summary.
 json::object peer_tree(const Gateway& g, const Tunnel& t, const config::Neighbor& n) {
-  const auto& s = t.bgp()->status();
+  const bgp::SessionStatus& s = *t.bgp();
+  const auto counts = g.bgp().counts(*t.setup().neighbor, Family::V4);
   json::object peer{{"remoteAs", n.remote_as},
                     {"localAs", g.config().bgp->asn},
                     {"version", 4},
@@ -188,8 +191,8 @@ json::object peer_tree(const Gateway& g, const Tunnel& t, const config::Neighbor
                     {"inq", 0},
                     {"peerUptime", s.established ? frr_uptime(now() - *s.established) : "never"},
                     {"peerUptimeMsec", s.established ? since(*s.established) : 0},
-                    {"pfxRcd", s.prefixes_received},
-                    {"pfxSnt", s.prefixes_sent},
+                    {"pfxRcd", counts.accepted},
+                    {"pfxSnt", counts.sent},
                     {"state", bgp::to_string(s.state)},
                     {"peerState", "OK"},
                     {"connectionsEstablished", s.established_count},
@@ -321,7 +324,7 @@ json::value show_bgp_summary(const Gateway& g) {
   std::size_t failed = 0;
   for (const auto& [address, n] : b.neighbors) {
     const Tunnel* t = tunnel_with_neighbor(g, address);
-    if (t == nullptr || t->bgp()->status().state != bgp::State::Established) ++failed;
+    if (t == nullptr || t->bgp()->state != bgp::State::Established) ++failed;
     peers[address.to_string()] = t != nullptr ? peer_tree(g, *t, n) : idle_peer_tree(g, n);
   }
   const std::size_t total = peers.size();
@@ -330,10 +333,10 @@ json::value show_bgp_summary(const Gateway& g) {
                       {"vrfId", 0},
                       {"vrfName", "default"},
                       {"tableVersion", 0},
-                      {"ribCount", g.rib().prefixes()},
-                      {"ribMemory", g.rib().prefixes() * sizeof(rib::Path)},
+                      {"ribCount", g.bgp().ribs().table(Family::V4).prefixes().size()},
+                      {"ribMemory", g.bgp().ribs().table(Family::V4).octets() + g.bgp().ribs().pool().octets()},
                       {"peerCount", total},
-                      {"peerMemory", total * sizeof(bgp::SessionRibs)},
+                      {"peerMemory", total * sizeof(bgp::NeighborConfig)},
                       {"peers", std::move(peers)},
                       {"failedPeers", failed},
                       {"displayedPeers", total},

@@ -77,22 +77,14 @@ Result<void, std::string> Tunnel::prepare_interface() {
   interface_ = *index;
   link_up_ = true;
   observer_.interface_ready({.interface = *index, .next_hop = *t.vpn_gateway_inside});
-  if (setup_.bgp && !bgp_) {
-    bgp_ = std::make_shared<BgpTransport>(equipment_.executor, *setup_.bgp, t.interface, equipment_.entropy,
-                                          [this](const bgp::RibsAction& a) { on_bgp(a); });
-  }
-  if (bgp_) {
-    if (const auto ok = bgp_->listen(); !ok) note(Level::Warning, "BGP: " + ok.error());
+  if (setup_.neighbor) {
+    if (const auto ok = equipment_.bgp.listen(*setup_.neighbor); !ok) note(Level::Warning, "BGP: " + ok.error());
   }
   return {};
 }
 
 void Tunnel::stop(bool tell_peer) {
   stopped_ = true;
-  if (bgp_) {
-    bgp_->dispatch(bgp::Stop{.cease_subcode = 2, .why = "cgwd stops"});
-    bgp_->shut();
-  }
   if (ike_ && tell_peer) {
     const auto actions = ike_->step(now(), ipsec::Stop{.tell_peer = true});
     for (const auto& a : actions) {
@@ -111,7 +103,7 @@ void Tunnel::ike_moved(const ipsec::Moved& m) {
   note(Level::Info, fmt::format("IKE {} -> {}: {}", to_string(m.from), to_string(m.to), m.why));
   if (m.to == ipsec::PeerState::Established) {
     if (setup_.config.probe) prober_.start(now());
-    if (bgp_) bgp_->dispatch(bgp::Start{});
+    if (setup_.neighbor) equipment_.bgp.dispatch(*setup_.neighbor, bgp::Start{});
     send_probes();
   } else if (m.from == ipsec::PeerState::Established) {
     prober_.stop();
@@ -119,20 +111,10 @@ void Tunnel::ike_moved(const ipsec::Moved& m) {
   judge();
 }
 
-void Tunnel::on_bgp(const bgp::RibsAction& action) {
-  if (const auto* n = std::get_if<Note>(&action)) return note(n->level, "BGP: " + n->text);
-  if (const auto* m = std::get_if<bgp::Moved>(&action)) {
-    const bool matters = m->to == bgp::State::Established || m->from == bgp::State::Established;
-    // The gateway says that a session stands or is lost; between the two, only who is looking wants to know.
-    note(Level::Debug, fmt::format("BGP {} -> {}: {}", to_string(m->from), to_string(m->to), m->why));
-    if (matters) judge();
-    return;
-  }
-  observer_.bgp(action);
-}
-
-void Tunnel::announce(std::vector<bgp::Advertisement> routes) {
-  if (bgp_ && !stopped_) bgp_->dispatch(bgp::Announce{std::move(routes)});
+void Tunnel::bgp_moved(const bgp::Moved& m) {
+  // The gateway says that a session stands or is lost; between the two, only who is looking wants to know.
+  note(Level::Debug, fmt::format("BGP {} -> {}: {}", to_string(m.from), to_string(m.to), m.why));
+  if (m.to == bgp::State::Established || m.from == bgp::State::Established) judge();
 }
 
 void Tunnel::send_probes() {
@@ -165,8 +147,8 @@ void Tunnel::judge() {
   e.rtt = prober_.rtt();
   e.loss = prober_.loss();
   e.other_losses = prober_.other_losses();
-  e.bgp_configured = bgp_ != nullptr;
-  e.bgp_established = bgp_ && bgp_->session().status().state == bgp::State::Established;
+  e.bgp_configured = bgp() != nullptr;
+  e.bgp_established = bgp() != nullptr && bgp()->state == bgp::State::Established;
   const health::Judgement before = health_.judgement();
   const health::Judgement& after = health_.update(now(), e);
   if (after.verdict == before.verdict) return;
@@ -257,7 +239,7 @@ void Tunnel::link_changed(const kernel::LinkState& link, bool gone) {
     note(Level::Warning, "interface " + link.name + " was deleted; making it again");
     interface_.reset();
     link_up_ = false;
-    if (bgp_) bgp_->interface_gone();
+    if (setup_.neighbor) equipment_.bgp.interface_gone(*setup_.neighbor);
     judge();
     return try_start();
   }

@@ -8,9 +8,8 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "base/note.hpp"
-#include "bgp/session_ribs.hpp"
 #include "config/model.hpp"
-#include "daemon/bgp_transport.hpp"
+#include "daemon/bgp_speaker.hpp"
 #include "daemon/ike_endpoint.hpp"
 #include "daemon/key_log.hpp"
 #include "daemon/log.hpp"
@@ -36,6 +35,7 @@ struct Equipment {
   kernel::Links& links;
   kernel::IcmpEcho& icmp;
   KeyLog& key_log;
+  BgpSpeaker& bgp;
 };
 
 struct TunnelSetup {
@@ -46,11 +46,11 @@ struct TunnelSetup {
   std::uint16_t probe_tag = 0;  // tells this tunnel's echo replies from another's
   SecretBytes psk;
   std::shared_ptr<const ipsec::Credentials> credentials;  // certificates instead of the key
-  std::optional<bgp::SessionConfig> bgp;                  // none: static routing, or no neighbor configured
+  std::optional<bgp::NeighborId> neighbor;                // none: static routing, or no neighbor configured
 };
 
-// One tunnel: its interface, IKE, probe, BGP session and verdict, and the events that pass between them. The
-// interface is permanent: its life follows the configuration, never that of SAs.
+// One tunnel: its interface, IKE, probe and verdict, when its BGP session may run, and the events that pass between
+// them. The interface is permanent: its life follows the configuration, never that of SAs.
 class Tunnel : public std::enable_shared_from_this<Tunnel> {
  public:
   // What a tunnel tells the gateway.
@@ -59,7 +59,6 @@ class Tunnel : public std::enable_shared_from_this<Tunnel> {
     std::function<void(const kernel::ExitState&)> interface_ready;
     std::function<void(const health::Judgement& before)> judged;
     std::function<void()> transform_changed;  // MTU and MSS are new
-    std::function<void(const bgp::RibsAction&)> bgp;
   };
 
   Tunnel(Equipment equipment, TunnelSetup setup, Observer observer);
@@ -80,7 +79,8 @@ class Tunnel : public std::enable_shared_from_this<Tunnel> {
   // New keys now; false: there is no tunnel to make them for.
   bool renew(ipsec::Renew::What what);
   void probe_answered(std::uint16_t sequence);
-  void announce(std::vector<bgp::Advertisement> routes);
+  // Its neighbor's session.
+  void bgp_moved(const bgp::Moved& m);
   // Once a second: byte counters, proof of life for DPD.
   void poll();
   void link_changed(const kernel::LinkState& link, bool gone);
@@ -93,7 +93,7 @@ class Tunnel : public std::enable_shared_from_this<Tunnel> {
   const health::Judgement& judgement() const { return health_.judgement(); }
   const health::Prober& prober() const { return prober_; }
   const ipsec::PeerStatus* ike() const { return ike_ ? &ike_->status() : nullptr; }
-  const bgp::SessionRibs* bgp() const { return bgp_ ? &bgp_->session() : nullptr; }
+  const bgp::SessionStatus* bgp() const { return setup_.neighbor ? &equipment_.bgp.status(*setup_.neighbor) : nullptr; }
   const kernel::TunnelCounters& counters() const { return counters_; }
   // Packets that came in during the last poll interval, our own echo replies not counted.
   std::uint64_t forwarded_in() const { return forwarded_in_; }
@@ -111,7 +111,6 @@ class Tunnel : public std::enable_shared_from_this<Tunnel> {
   void write_keys(const SecretBytes& row);
   void child_ready(const ipsec::ChildSa& sa);
   void ike_moved(const ipsec::Moved& m);
-  void on_bgp(const bgp::RibsAction& action);
   void send_probes();
   void judge();
   void tick();
@@ -149,7 +148,6 @@ class Tunnel : public std::enable_shared_from_this<Tunnel> {
   unsigned unanswered_polls_ = 0;  // in which packets went out and none came in
 
   std::unique_ptr<ipsec::IkePeer> ike_;
-  std::shared_ptr<BgpTransport> bgp_;
   health::Prober prober_;
   health::TunnelHealth health_;
   kernel::TunnelCounters counters_;

@@ -25,10 +25,12 @@ std::string_view to_string(Rule r) {
   switch (r) {
     case Rule::Same: return "same path";
     case Rule::Distance: return "administrative distance";
+    case Rule::Weight: return "weight";
     case Rule::LocalPref: return "local preference";
     case Rule::AsPathLength: return "AS path length";
     case Rule::Origin: return "origin";
     case Rule::Med: return "MED";
+    case Rule::Kind: return "eBGP over iBGP";
     case Rule::Preference: return "tunnel preference";
     case Rule::FollowPeer: return "the peer sends there";
     case Rule::Oldest: return "oldest path";
@@ -44,31 +46,35 @@ Comparison compare(const Path& a, const Path& b, std::optional<ExitId> followed)
   if (const int c = order(a.distance, b.distance)) return {c, Rule::Distance};
   if (const int c = order(a.protocol, b.protocol)) return {c, Rule::Distance};
   if (bgp) {
-    // 2. highest LOCAL_PREF
+    // 2. highest weight
+    if (const int c = order(b.weight, a.weight)) return {c, Rule::Weight};
+    // 3. highest LOCAL_PREF
     if (const int c = order(b.local_pref, a.local_pref)) return {c, Rule::LocalPref};
-    // 3. shortest AS_PATH
+    // 4. shortest AS_PATH
     if (const int c = order(a.as_path_length, b.as_path_length)) return {c, Rule::AsPathLength};
-    // 4. lowest origin
+    // 5. lowest origin
     if (const int c = order(a.origin, b.origin)) return {c, Rule::Origin};
-    // 5. lowest MED, between paths of one neighboring AS
+    // 6. lowest MED, between paths of one neighboring AS
     if (a.neighbor_as == b.neighbor_as) {
       if (const int c = order(a.med, b.med)) return {c, Rule::Med};
     }
+    // 7. eBGP over iBGP
+    if (const int c = order(a.internal, b.internal)) return {c, Rule::Kind};
   }
-  // 6. lowest preference of the tunnel
+  // 8. lowest preference of the tunnel
   if (const int c = order(a.preference, b.preference)) return {c, Rule::Preference};
-  // 7. the exit on which the peer's own packets arrive
+  // 9. the exit on which the peer's own packets arrive
   if (!bgp && followed && a.exit != b.exit) {
     if (a.exit == *followed) return {-1, Rule::FollowPeer};
     if (b.exit == *followed) return {1, Rule::FollowPeer};
   }
   if (bgp) {
-    // 8. the oldest path
+    // 10. the oldest path
     if (const int c = order(a.learned, b.learned)) return {c, Rule::Oldest};
-    // 9. lowest router id
+    // 11. lowest router id
     if (const int c = order(a.router_id, b.router_id)) return {c, Rule::RouterId};
   }
-  // 10. lowest neighbor address, and where even that is equal, the exit configured first
+  // 12. lowest neighbor address, and where even that is equal, the exit configured first
   if (const int c = order(a.next_hop, b.next_hop)) return {c, Rule::PeerAddress};
   if (const int c = order(a.exit, b.exit)) return {c, Rule::PeerAddress};
   return {};

@@ -44,6 +44,31 @@ void Rib::withdraw(const Prefix& prefix, Protocol protocol, ExitId exit) {
   if (std::erase_if(it->second.paths, [&](const Path& p) { return is(p, protocol, exit); }) > 0) touch(it);
 }
 
+void Rib::replace(const Prefix& prefix, Protocol protocol, std::vector<Path> paths) {
+  const auto it = paths.empty() ? table_.find(prefix) : table_.try_emplace(prefix).first;
+  if (it == table_.end()) return;
+  Entry& e = it->second;
+  bool changed = false;
+  const auto gone = [&](const Path& old) {
+    if (old.protocol != protocol) return false;
+    return std::ranges::none_of(paths, [&](const Path& p) { return p.exit == old.exit; });
+  };
+  changed |= std::erase_if(e.paths, gone) > 0;
+  for (Path& path : paths) {
+    e.retained = false;
+    const auto old = std::ranges::find_if(e.paths, [&](const Path& p) { return is(p, protocol, path.exit); });
+    if (old == e.paths.end()) {
+      e.paths.push_back(std::move(path));
+      changed = true;
+      continue;
+    }
+    path.learned = old->learned;
+    changed |= path != *old;
+    *old = std::move(path);
+  }
+  if (changed) touch(it);
+}
+
 void Rib::withdraw_all(Protocol protocol, ExitId exit, bool retain) {
   for (auto it = table_.begin(); it != table_.end(); ++it) {
     Entry& e = it->second;

@@ -32,11 +32,13 @@ struct Path {
   ExitId exit;
   IpAddress next_hop;  // the peer's inside address
   // BGP only:
+  std::uint32_t weight = 0;
   std::uint32_t local_pref = 100;
   std::uint32_t as_path_length = 0;
   std::uint8_t origin = 0;
   std::uint32_t med = 0;          // missing counts as 0 (RFC 4271 9.1.2.2)
   std::uint32_t neighbor_as = 0;  // MED compares among equal ones only
+  bool internal = false;          // by iBGP
   std::uint32_t router_id = 0;
   // Static only: lower is preferred; equal means "follow the peer".
   std::uint32_t preference = 0;
@@ -50,10 +52,12 @@ struct Path {
 enum class Rule : std::uint8_t {
   Same,
   Distance,
+  Weight,
   LocalPref,
   AsPathLength,
   Origin,
   Med,
+  Kind,
   Preference,
   FollowPeer,
   Oldest,
@@ -117,6 +121,9 @@ class Rib {
   // by distance, and the prefix is then left to the kernel's own route: the plan has no route for it.
   void update(const Prefix& prefix, Path path);
   void withdraw(const Prefix& prefix, Protocol protocol, ExitId exit);
+  // All paths of the protocol at once, at most one of an exit: what is not among them is withdrawn. Those of BGP carry
+  // one distance, that of the best: among themselves its own rules decide.
+  void replace(const Prefix& prefix, Protocol protocol, std::vector<Path> paths);
   // The session (or the configuration) behind these paths is gone. With retain, prefixes that lose their
   // last path stay in the plan on a blackhole, until somebody offers a path or release() is called.
   void withdraw_all(Protocol protocol, ExitId exit, bool retain);

@@ -1,12 +1,11 @@
-// A BGP session through all its states: whatever the neighbor sends, at any cut, on both connections.
-#include <map>
+// A BGP session through all its states, and the tables behind it: whatever the neighbor sends, at any cut, on both
+// connections.
 #include <random>
-#include <set>
 #include <string>
 
 #include "bgp/framing.hpp"
 #include "bgp/open.hpp"
-#include "bgp/session_ribs.hpp"
+#include "bgp/speaker.hpp"
 #include "bgp/update.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
@@ -40,7 +39,11 @@ class Play {
     for (int i = 0; i < 64 && in_.more(); ++i)
       move();
     step(Stop{.why = "the end"});
-    require(session_.adj_rib_in().empty(), "a stopped session has no routes");
+    while (own_ > 0)
+      speaker_.withdraw(own(own_--));
+    work();
+    require(speaker_.ribs().table(Family::V4).prefixes().size() == 0, "a stopped session has no routes");
+    require(speaker_.ribs().pool().size() == 0, "nothing is kept of what is gone");
   }
 
  private:
@@ -67,23 +70,26 @@ class Play {
       case 6: hear(frame(MessageType::Keepalive, {}), on); break;
       case 7: announce(); break;
       case 8: learn(on); break;
-      case 9: step((op & 0x40) != 0 ? RibsEvent{Start{}} : RibsEvent{Stop{.why = "fuzz"}}); break;
+      case 9: step((op & 0x40) != 0 ? Event{Start{}} : Event{Stop{.why = "fuzz"}}); break;
     }
   }
 
   void pass() {
     now_ += Millis{1} * (1 << (in_.octet() % 18));
-    for (int i = 0; session_.next_deadline() && *session_.next_deadline() <= now_; ++i) {
+    for (int i = 0; speaker_.next_deadline() && *speaker_.next_deadline() <= now_; ++i) {
       require(i < 20, "the session does not spin");
-      step(Tick{});
+      obey(speaker_.tick(now_));
     }
   }
 
+  static Prefix own(std::uint32_t n) { return Prefix::of(IpAddress::v4(0x0a000000U + n * 65536U), 16); }
   void announce() {
-    Announce a;
-    for (std::uint8_t n = in_.octet() % 150; n > 0; --n)
-      a.routes.push_back({Prefix::of(IpAddress::v4(0x0a000000U + n * 65536U), 16), in_.octet(), {}});
-    step(a);
+    const std::uint32_t want = in_.octet() % 150U;
+    for (; own_ < want; ++own_)
+      speaker_.originate(own(own_ + 1), {}, {}, now_);
+    for (; own_ > want; --own_)
+      speaker_.withdraw(own(own_));
+    work();
   }
 
   void learn(ConnectionId on) {
@@ -101,15 +107,26 @@ class Play {
       hear(m, on);
   }
 
-  void step(const RibsEvent& e) {
-    const auto actions = session_.step(now_, e);
+  void step(const Event& e) {
+    obey(speaker_.step(now_, n_, e));
+    work();
+  }
+  void work() {
+    for (int i = 0; speaker_.has_work(); ++i) {
+      require(i < 1000, "work comes to an end");
+      obey(speaker_.work(now_));
+      if (up_) obey(speaker_.step(now_, n_, Written{ConnectionId::Outgoing}));
+    }
+  }
+  void obey(const SpeakerActions& actions) {
     require(actions.size() <= 1024, "a step's actions are bounded");
     for (const auto& a : actions)
-      std::visit([&](const auto& action) { took(action); }, a);
-    const auto& s = session_.status();
-    require((s.state == State::Established) == up_, "SessionUp and SessionDown tell the state");
-    require(session_.adj_rib_in().size() == routes_.size(), "the changes add up to the Adj-RIB-In");
-    require(session_.adj_rib_out().size() <= 100, "no more is announced than the peer takes");
+      std::visit([&](const auto& action) { took(action); }, a.action);
+    require((speaker_.status(n_).state == State::Established) == up_, "SessionUp and SessionDown tell the state");
+    const auto counts = speaker_.counts(n_, Family::V4);
+    require(counts.received <= 64 + 40, "no more is taken than one message past the limit");
+    require(up_ || counts == PrefixCounts{}, "routes come from a session that is up");
+    require(counts.sent <= 100, "no more is announced than the peer takes");
   }
 
   void took(const Dial&) {}
@@ -124,16 +141,6 @@ class Play {
       if (!*m) break;
     }
   }
-  void took(const RouteChanges& c) {
-    require(up_, "routes come from a session that is up");
-    for (const auto& change : c.changes) {
-      if (change.attributes) {
-        routes_[change.prefix] = change.attributes;
-      } else {
-        require(routes_.erase(change.prefix) == 1, "what is withdrawn was there");
-      }
-    }
-  }
   void took(const EndOfRib&) { require(up_, "End-of-RIB comes from a session that is up"); }
   void took(const SessionUp&) {
     require(!up_, "a session comes up once");
@@ -142,9 +149,9 @@ class Play {
   void took(const SessionDown& d) {
     require(up_, "what goes down was up");
     up_ = false;
-    routes_.clear();
     printable(d.why);
   }
+  void took(const PathsGone&) { require(!up_, "paths are gone with their session"); }
   void took(const Moved& m) { printable(m.why); }
   void took(const Note& n) { printable(n.text); }
   static void printable(const std::string& s) {
@@ -155,16 +162,26 @@ class Play {
   static inline const IpAddress kOurs = IpAddress::v4(0xa9fe0a02), kTheirs = IpAddress::v4(0xa9fe0a01);
   fuzz::Input in_;
   Seeded random_;
-  SessionRibs session_{{.local_as = Asn{65000},
-                        .remote_as = Asn{64512},
-                        .router_id = RouterId{0xc000020a},
-                        .local_address = kOurs,
-                        .remote_address = kTheirs,
-                        .maximum_prefix_in = 64},
-                       random_};
+  static NeighborConfig neighbor() {
+    NeighborConfig c;
+    c.session = {.local_as = Asn{65000},
+                 .remote_as = Asn{64512},
+                 .router_id = RouterId{0xc000020a},
+                 .local_address = kOurs,
+                 .remote_address = kTheirs};
+    c.routes.address = kTheirs;
+    c.routes.import.remote_as = Asn{64512};
+    c.routes.export_rules.v4.local_as = Asn{65000};
+    c.routes.export_rules.v4.next_hop = kOurs;
+    c.routes.maximum_prefix_out.v4 = 100;
+    c.limit.v4.maximum = 64;
+    return c;
+  }
+  Speaker speaker_{{Asn{65000}, RouterId{0xc000020a}, 0xc000020a}, {}, random_};
+  NeighborId n_ = speaker_.add(neighbor());
+  std::uint32_t own_ = 0;
   TimePoint now_ = TimePoint{} + Seconds{1000};
   bool up_ = false;
-  std::map<Prefix, AttributesPtr> routes_;
 };
 
 }  // namespace

@@ -11,7 +11,7 @@
 #include <doctest/doctest.h>
 
 #include "base/overload.hpp"
-#include "bgp/session_ribs.hpp"
+#include "bgp/speaker.hpp"
 #include "daemon/routing.hpp"
 #include "health/probe.hpp"
 #include "health/verdict.hpp"
@@ -49,9 +49,13 @@ class SimGateway {
              Send send)
       : self_(self),
         networks_(std::move(networks)),
-        send_(std::move(send)) {
+        send_(std::move(send)),
+        entropy_(seed * 16 + configs.size()),
+        speaker_(router(configs.at(0).bgp), {}, entropy_) {
+    speaker_.follow_changes();
     for (std::size_t i = 0; i < configs.size(); ++i) {
       tunnels_.push_back(std::make_unique<Tunnel>(*this, i, std::move(configs[i]), seed * 16 + i));
+      REQUIRE(speaker_.add(routing::tunnel_neighbor(at(i).config.bgp)) == neighbor(i));
       rib_.set_fitness(exit(i), rib::Fitness::Down);
     }
   }
@@ -62,6 +66,8 @@ class SimGateway {
       ike(i, ipsec::Start{});
       judge(i);
     }
+    for (const Prefix& p : networks_)
+      speaker_.originate(p, {}, routing::kOwnNetwork, now_);
     announce_all();
   }
 
@@ -87,20 +93,20 @@ class SimGateway {
     for (std::size_t i = 0; i < tunnels_.size(); ++i) {
       Tunnel& t = at(i);
       if (due(t.peer.next_deadline())) ike(i, ipsec::Tick{});
-      if (due(t.session.next_deadline())) dispatch(i, bgp::Tick{});
       if (due(t.tcp.next_deadline())) t.tcp.tick(now_);
       const bool judged = due(t.prober.next_deadline()) || due(t.health.next_deadline());
       for (const auto& probe : t.prober.tick(now_))
         esp_out(i, Probe{probe.sequence, false});
       if (judged) judge(i);
     }
+    run();
   }
 
   std::optional<TimePoint> next_deadline() const {
-    std::optional<TimePoint> best;
+    std::optional<TimePoint> best = speaker_.next_deadline();
     for (const auto& t : tunnels_) {
-      for (const auto& at : {t->peer.next_deadline(), t->session.next_deadline(), t->tcp.next_deadline(),
-                             t->prober.next_deadline(), t->health.next_deadline()}) {
+      for (const auto& at :
+           {t->peer.next_deadline(), t->tcp.next_deadline(), t->prober.next_deadline(), t->health.next_deadline()}) {
         if (at && (!best || *at < *best)) best = at;
       }
     }
@@ -108,9 +114,9 @@ class SimGateway {
   }
 
   std::size_t tunnels() const { return tunnels_.size(); }
-  bool established(std::size_t i) const { return at(i).session.status().state == bgp::State::Established; }
+  bool established(std::size_t i) const { return bgp_status(i).state == bgp::State::Established; }
   const ipsec::PeerStatus& ike_status(std::size_t i) const { return at(i).peer.status(); }
-  const bgp::SessionStatus& bgp_status(std::size_t i) const { return at(i).session.status(); }
+  const bgp::SessionStatus& bgp_status(std::size_t i) const { return speaker_.status(neighbor(i)); }
   const health::Judgement& judgement(std::size_t i) const { return at(i).health.judgement(); }
   std::size_t inbound_sas(std::size_t i) const { return at(i).inbound.size(); }
   std::uint32_t falls(std::size_t i) const { return at(i).falls; }
@@ -133,28 +139,27 @@ class SimGateway {
         : config(std::move(c)),
           entropy(seed),
           peer(config.ike, entropy),
-          session(config.bgp, entropy),
           tcp(
               g.self_, [&g, i](Segment s) { g.esp_out(i, std::move(s)); },
-              [&g, i](bgp::RibsEvent e) { g.dispatch(i, std::move(e)); }),
+              [&g, i](bgp::Event e) { g.dispatch(i, std::move(e)); }),
           prober(config.probe.value_or(health::ProbeConfig{})) {}
     SimTunnelConfig config;
     SimEntropy entropy;
     ipsec::IkePeer peer;
-    bgp::SessionRibs session;
     SimTcp tcp;
     health::Prober prober;
     health::TunnelHealth health;
     std::set<ipsec::Spi> inbound;
     std::optional<ipsec::Spi> outbound;
     TimePoint esp_seen{};
-    std::deque<bgp::RibsEvent> inbox;
-    bool dispatching = false;
     bool end_of_rib = false;
     std::uint32_t falls = 0;
   };
 
   static rib::ExitId exit(std::size_t i) { return rib::ExitId{static_cast<std::uint32_t>(i + 1)}; }
+  static bgp::NeighborId neighbor(std::size_t i) { return bgp::NeighborId{static_cast<std::uint16_t>(i + 1)}; }
+  static std::size_t tunnel(bgp::NeighborId n) { return n.value() - 1U; }
+  static bgp::Router router(const bgp::SessionConfig& c) { return {c.local_as, c.router_id, c.router_id.value()}; }
   Tunnel& at(std::size_t i) { return *tunnels_[i]; }
   const Tunnel& at(std::size_t i) const { return *tunnels_[i]; }
   bool due(const std::optional<TimePoint>& deadline) const { return deadline && *deadline <= now_; }
@@ -192,50 +197,61 @@ class SimGateway {
     judge(i);
   }
 
-  void dispatch(std::size_t i, bgp::RibsEvent event) {
-    Tunnel& t = at(i);
-    t.inbox.push_back(std::move(event));
-    if (t.dispatching) return;
-    t.dispatching = true;
-    const auto obey = Overload{
-        [&](const bgp::Dial&) { t.tcp.dial(now_); },
-        [&](const bgp::Close& c) { t.tcp.close(c.connection); },
-        [&](const bgp::SendBytes& s) { t.tcp.write(now_, s.connection, s.bytes); },
-        [&](const bgp::RouteChanges& c) { learn(i, c); },
-        [&](const bgp::EndOfRib&) { end_of_rib(i); },
-        [&](const bgp::SessionUp&) { t.end_of_rib = false; },
-        [&](const bgp::SessionDown&) {
-          t.end_of_rib = false;
-          rib_.withdraw_all(rib::Protocol::Bgp, exit(i), true);
-          publish();
-        },
-        [&](const bgp::Moved&) { judge(i); },
-        [](const Note&) {},
-    };
-    while (!t.inbox.empty()) {
-      const bgp::RibsEvent next = std::move(t.inbox.front());
-      t.inbox.pop_front();
-      for (const auto& action : t.session.step(now_, next))
-        std::visit(obey, action);
-    }
-    t.dispatching = false;
+  void dispatch(std::size_t i, bgp::Event event) {
+    inbox_.emplace_back(neighbor(i), std::move(event));
+    run();
   }
 
-  void learn(std::size_t i, const bgp::RouteChanges& changes) {
-    const auto& session = at(i).config.bgp;
-    for (const auto& c : changes.changes) {
-      if (!c.attributes) {
-        rib_.withdraw(c.prefix, rib::Protocol::Bgp, exit(i));
+  // Run-to-completion: an action may raise an event, but never inside the step that caused it.
+  void run() {
+    if (std::exchange(running_, true)) return;
+    while (true) {
+      if (!inbox_.empty()) {
+        const auto [n, event] = std::move(inbox_.front());
+        inbox_.pop_front();
+        obey(speaker_.step(now_, n, event));
+      } else if (due(speaker_.next_deadline())) {
+        obey(speaker_.tick(now_));
+      } else if (speaker_.has_work()) {
+        obey(speaker_.work(now_));
+      } else if (speaker_.has_changes()) {
+        learn();
       } else {
-        rib_.update(c.prefix, routing::path(exit(i), session.remote_address, at(i).session.status().peer_router_id,
-                                            *c.attributes, now_));
+        break;
       }
+    }
+    if (std::exchange(told_all_, false)) release_retained();
+    running_ = false;
+  }
+
+  void obey(const bgp::SpeakerActions& actions) {
+    for (const bgp::SpeakerAction& a : actions)
+      std::visit([&](const auto& action) { obey(tunnel(a.neighbor), action); }, a.action);
+  }
+  void obey(std::size_t i, const bgp::Dial&) { at(i).tcp.dial(now_); }
+  void obey(std::size_t i, const bgp::Close& c) { at(i).tcp.close(c.connection); }
+  void obey(std::size_t i, const bgp::SendBytes& s) { at(i).tcp.write(now_, s.connection, s.bytes); }
+  void obey(std::size_t i, const bgp::EndOfRib&) { at(i).end_of_rib = told_all_ = true; }
+  void obey(std::size_t i, const bgp::SessionUp&) { at(i).end_of_rib = false; }
+  void obey(std::size_t i, const bgp::SessionDown&) { at(i).end_of_rib = false; }
+  void obey(std::size_t i, const bgp::PathsGone&) {
+    rib_.withdraw_all(rib::Protocol::Bgp, exit(i), true);
+    publish();
+  }
+  void obey(std::size_t i, const bgp::Moved&) { judge(i); }
+  void obey(std::size_t, const Note&) {}
+
+  void learn() {
+    const auto exit_of = [](bgp::NeighborId n) { return std::optional(exit(tunnel(n))); };
+    for (const Family f : bgp::kFamilies) {
+      for (const Prefix& p : speaker_.take_changes(f, 64))
+        rib_.replace(p, rib::Protocol::Bgp, routing::paths(speaker_, p, exit_of, now_));
     }
     publish();
   }
 
-  void end_of_rib(std::size_t i) {
-    at(i).end_of_rib = true;
+  // Once all that came before the End-of-RIB is in the RIB.
+  void release_retained() {
     for (std::size_t j = 0; j < tunnels_.size(); ++j) {
       if (established(j) && !at(j).end_of_rib) return;
     }
@@ -262,6 +278,7 @@ class SimGateway {
     const bool fell = after == health::Verdict::Down;
     t.falls += fell ? 1 : 0;
     rib_.set_fitness(exit(i), routing::fitness(after));
+    speaker_.set_usable(neighbor(i), after != health::Verdict::Down);
     publish();
     if (fell || before == health::Verdict::Down) announce_all();
   }
@@ -270,14 +287,13 @@ class SimGateway {
     for (std::size_t i = 0; i < tunnels_.size(); ++i) {
       std::vector<routing::Sibling> siblings;
       for (std::size_t j = 0; j < tunnels_.size(); ++j) {
-        if (j != i) siblings.push_back({judgement(j).verdict, at(j).session.status().established_count > 0});
+        if (j != i) siblings.push_back({judgement(j).verdict, bgp_status(j).established_count > 0});
       }
-      const auto med = routing::announced_med(judgement(i).verdict, siblings) + at(i).config.med_plus;
-      std::vector<bgp::Advertisement> routes;
-      for (const Prefix& p : networks_)
-        routes.push_back({.prefix = p, .med = med, .communities = {}});
-      dispatch(i, bgp::Announce{std::move(routes)});
+      bgp::NeighborConfig c = speaker_.config(neighbor(i));
+      c.routes.export_rules.v4.own_med = routing::announced_med(judgement(i).verdict, siblings) + at(i).config.med_plus;
+      obey(speaker_.configure(now_, neighbor(i), std::move(c)));
     }
+    run();
   }
 
   // Each change must be applicable when it comes, as for a kernel.
@@ -314,6 +330,11 @@ class SimGateway {
   int self_;
   std::vector<Prefix> networks_;
   Send send_;
+  SimEntropy entropy_;
+  bgp::Speaker speaker_;
+  std::deque<std::pair<bgp::NeighborId, bgp::Event>> inbox_;
+  bool running_ = false;
+  bool told_all_ = false;  // an End-of-RIB has come
   TimePoint now_{};
   std::vector<std::unique_ptr<Tunnel>> tunnels_;
   rib::Rib rib_;

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "bgp/session_ribs.hpp"
+#include "bgp/session.hpp"
 
 namespace cgw::test {
 
@@ -25,7 +25,7 @@ struct Segment {
 class SimTcp {
  public:
   using Send = std::function<void(Segment)>;
-  using Raise = std::function<void(bgp::RibsEvent)>;
+  using Raise = std::function<void(bgp::Event)>;
   SimTcp(int self, Send send, Raise raise) : self_(self), send_(std::move(send)), raise_(std::move(raise)) {}
 
   void dial(TimePoint now) {
@@ -64,8 +64,8 @@ class SimTcp {
     if (s.syn) return handshake(id, l, ours, s);
     if (id == bgp::ConnectionId::Incoming && pending_ == s.port) accept(l, s);
     if (l.state != State::Open || l.port != s.port) return reset(s);
-    acknowledged(now, l, s.ack);
-    take(id, l, s);
+    if (acknowledged(now, l, s.ack)) raise_(bgp::Written{id, l.unacked.size()});
+    if (l.state == State::Open && l.port == s.port) take(id, l, s);
   }
 
   void tick(TimePoint now) {
@@ -138,14 +138,15 @@ class SimTcp {
     raise_(bgp::Connected{kId});
   }
 
-  void acknowledged(TimePoint now, Line& l, std::uint64_t upto) {
-    if (upto <= l.base) return;
+  static bool acknowledged(TimePoint now, Line& l, std::uint64_t upto) {
+    if (upto <= l.base) return false;
     const auto n = std::min<std::uint64_t>(upto - l.base, l.unacked.size());
     l.unacked.erase(l.unacked.begin(), l.unacked.begin() + static_cast<std::ptrdiff_t>(n));
     l.base += n;
     l.wait = kFirstWait;
     l.resend.reset();
     if (!l.unacked.empty()) l.resend = now + l.wait;
+    return true;
   }
 
   void take(bgp::ConnectionId id, Line& l, const Segment& s) {

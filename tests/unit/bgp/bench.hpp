@@ -1,7 +1,7 @@
 #pragma once
 #include "bgp/framing.hpp"
 #include "bgp/open.hpp"
-#include "bgp/session_ribs.hpp"
+#include "bgp/session.hpp"
 #include "bgp/update.hpp"
 
 // A session on a bench: the test is the neighbor and the clock.
@@ -39,6 +39,21 @@ inline Octets plain_open(std::uint32_t as, Seconds hold, std::uint32_t router) {
       {.asn = Asn{as}, .hold_time = hold, .router_id = RouterId{router}, .capabilities = default_capabilities()});
 }
 
+// UPDATEs of the neighbor with so many /24s.
+inline Octets announcement(const SessionConfig& config, std::uint32_t first, std::uint32_t count) {
+  PathAttributes a;
+  a.as_path = {{AsPathSegment::Type::Sequence, {config.remote_as}}};
+  a.next_hop = config.remote_address;
+  std::vector<Nlri> routes;
+  for (std::uint32_t i = 0; i < count; ++i)
+    routes.push_back({Prefix::of(IpAddress::v4((first + i) << 8), 24), 0});
+  Octets stream;
+  const auto messages = encode_announce(routes, Family::V4, a, {});
+  for (const auto& m : messages.value())
+    stream.insert(stream.end(), m.begin(), m.end());
+  return stream;
+}
+
 template <class T, class Actions>
 std::vector<T> all(const Actions& actions) {
   std::vector<T> out;
@@ -49,9 +64,8 @@ std::vector<T> all(const Actions& actions) {
 }
 
 // The neighbour's hand: what it says, octet by octet, and the notifications it gets.
-template <class Session, class Event, class Actions>
-struct BasicBench {
-  explicit BasicBench(SessionConfig c = our_config()) : config(c), session(c, random) {}
+struct Bench {
+  explicit Bench(SessionConfig c = our_config()) : config(c), session(c, random) {}
 
   Actions step(const Event& e) {
     auto actions = session.step(now, e);
@@ -73,17 +87,7 @@ struct BasicBench {
     return keepalive(id);
   }
   Actions routes(std::uint32_t first, std::uint32_t count, ConnectionId id = kOut) {
-    PathAttributes a;
-    a.as_path = {{AsPathSegment::Type::Sequence, {config.remote_as}}};
-    a.next_hop = config.remote_address;
-    std::vector<Nlri> routes;
-    for (std::uint32_t i = 0; i < count; ++i)
-      routes.push_back({Prefix::of(IpAddress::v4((first + i) << 8), 24), 0});
-    Octets stream;
-    const auto messages = encode_announce(routes, Family::V4, a, {});
-    for (const auto& m : messages.value())
-      stream.insert(stream.end(), m.begin(), m.end());
-    return say(id, stream);
+    return say(id, announcement(config, first, count));
   }
   State state() const { return session.status().state; }
 
@@ -93,6 +97,5 @@ struct BasicBench {
   Session session;
   std::vector<std::pair<int, int>> notified;
 };
-using Bench = BasicBench<SessionRibs, RibsEvent, RibsActions>;
 
 }  // namespace cgw::bgp::test

@@ -367,3 +367,22 @@ TEST_CASE("who programs routes is told each prefix once, however often it change
   CHECK(b.ribs.take_changes(Family::V4, 10).size() == 1);
   CHECK(b.ribs.table(Family::V4).prefixes().size() == 0);
 }
+
+TEST_CASE("a family that is lost to an error takes its routes along, and the next session brings them again") {
+  Bench b;
+  const NeighborId e = b.add(Asn{65001}), other = b.add(Asn{65002});
+  b.announce(e, {"10.0.0.0/8"}, path({65001}));
+  b.settle();
+  CHECK(b.views.at(other).find("10.0.0.0/8") != nullptr);
+  b.ribs.disable(e, Family::V4);
+  b.ribs.down(e, Leftover::Gone);  // before all is walked
+  b.up(e);
+  b.announce(e, {"10.1.0.0/16"}, path({65001}));
+  b.settle();
+  CHECK(b.views.at(other).find("10.0.0.0/8") == nullptr);
+  CHECK(b.views.at(other).find("10.1.0.0/16") != nullptr);
+  b.ribs.disable(e, Family::V4);
+  b.settle();
+  CHECK(b.views.at(other).routes().empty());
+  CHECK(b.ribs.advertiser(e, Family::V4) == nullptr);
+}

@@ -10,7 +10,7 @@ using namespace cgw::bgp::test;
 
 namespace {
 
-using Core = BasicBench<Session, Event, Actions>;
+using Core = Bench;
 using Notified = std::vector<std::pair<int, int>>;
 
 GracefulRestart restartable(bool notification) {

@@ -26,7 +26,7 @@ Octets update_with(const Octets& attributes, const Octets& nlri) {
 // Malformed, and not ours to reset for: an ORIGIN of two octets.
 const Octets kBadOrigin = update_with({0x40, 1, 2, 0, 0, 0x40, 2, 0, 0x40, 3, 4, 169, 254, 10, 1}, {8, 10});
 
-std::size_t warnings(const RibsActions& actions) {
+std::size_t warnings(const Actions& actions) {
   std::size_t n = 0;
   for (const Note& note : all<Note>(actions))
     n += note.level == Level::Warning ? 1 : 0;

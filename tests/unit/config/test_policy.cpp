@@ -210,3 +210,16 @@ TEST_CASE("a name that nothing has is a warning, with its line") {
         "6 warning: route-map R 10: 'call': there is no route-map NOPE\n");
   CHECK(missing_names(parse(kWritten, "f")->policy, {}).size() == 1);  // RM2
 }
+
+TEST_CASE("a neighbor's lines of the address family are written in FRR's order") {
+  const std::string lines =
+      "router bgp 65000\n neighbor 192.0.2.9 remote-as 65009\n address-family ipv4 unicast\n  network 10.0.0.0/8\n"
+      "  neighbor 192.0.2.9 addpath-tx-all-paths\n  neighbor 192.0.2.9 next-hop-self\n"
+      "  neighbor 192.0.2.9 remove-private-AS all replace-AS\n  neighbor 192.0.2.9 as-override\n"
+      "  neighbor 192.0.2.9 default-originate\n  neighbor 192.0.2.9 soft-reconfiguration inbound\n"
+      "  neighbor 192.0.2.9 maximum-prefix 100 restart 5\n  neighbor 192.0.2.9 allowas-in\n"
+      "  neighbor 192.0.2.9 weight 33\n  neighbor 192.0.2.9 prefix-list A in\n  neighbor 192.0.2.9 route-map RM in\n"
+      "  neighbor 192.0.2.9 route-map RM out\n  neighbor 192.0.2.9 filter-list UP in\n exit-address-family\nexit\n!\n";
+  CHECK(rendered(lines) == lines);
+  CHECK(read(lines).bgp->neighbors.begin()->second.ipv4.maximum_prefix->restart == 5);
+}

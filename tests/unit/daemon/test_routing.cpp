@@ -21,7 +21,8 @@ struct Table {
     bgp::PathAttributes a;
     a.as_path = {{bgp::AsPathSegment::Type::Sequence, {bgp::Asn{64512}}}};
     a.med = med;
-    rib.update(kPrefix, path(exit, IpAddress::v4(exit.value()), bgp::RouterId{exit.value()}, a, TimePoint{}));
+    rib.update(kPrefix,
+               path(exit, {.router_id = exit.value(), .address = IpAddress::v4(exit.value())}, a, 0, TimePoint{}));
   }
   std::vector<rib::ExitId> active() const { return rib.groups().at(0).active; }
   rib::Rib rib;
