@@ -190,8 +190,7 @@ rekey_without_loss() {
 early_packets_are_held() {
   { tell a in 8; tell b in 8; tell a out 8; tell b out 8; } >/dev/null
   check "with the SA of before" ping_through
-  local before ping
-  before=$(drops a replayed)
+  local ping
   tell a expect 9 >/dev/null
   { tell b in 9; tell b out 9; } >/dev/null
   in_ns "$B" ping -n -c 40 -i 0.01 -W 5 $INNER_A >"$work/early" &
@@ -200,7 +199,8 @@ early_packets_are_held() {
   { tell a in 9; tell a out 9; } >/dev/null
   wait "$ping"
   check "packets that come before their SA are held: none of 40 is lost" eval "grep -q ' 40 received' $work/early || { tail -n 5 $work/early; tell a counters; false; }"
-  check "and none comes twice" test "$(drops a replayed)" = "$before"
+  # What comes while the SA is installed may be taken both ways; the replay window drops one of them.
+  check "and none comes twice" eval "! grep -E 'DUP|duplicates' $work/early"
   tell a expect 10 >/dev/null
   { tell b in 10; tell b out 10; } >/dev/null
   in_ns "$B" ping -q -n -c 5 -i 0.01 -W 1 $INNER_A >"$work/early"
