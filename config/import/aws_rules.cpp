@@ -1,4 +1,4 @@
-#include "config/aws_rules.hpp"
+#include "config/import/aws_rules.hpp"
 
 #include <algorithm>
 #include <vector>
