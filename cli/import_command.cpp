@@ -8,7 +8,9 @@
 
 #include "cli/exit_status.hpp"
 #include "cli/files.hpp"
+#include "cli/import_summary.hpp"
 #include "config/aws_import.hpp"
+#include "config/diff.hpp"
 
 namespace cgw::cli {
 namespace {
@@ -18,11 +20,12 @@ struct Request {
   config::ImportOptions options;
   std::optional<std::string> output, secrets;
 
-  // Where the value of a word that names a file of ours goes.
-  std::string* file_of(std::string_view word) {
+  // Where the value of a word that is taken as it stands goes.
+  std::string* text_of(std::string_view word) {
     if (word == "certificate") return &options.certificate;
     if (word == "private-key") return &options.private_key;
-    return word == "ca-certificate" ? &options.ca_certificate : nullptr;
+    if (word == "ca-certificate") return &options.ca_certificate;
+    return word == "connection" ? &options.connection : nullptr;
   }
   std::string secrets_file() const {
     if (secrets) return *secrets;
@@ -32,24 +35,24 @@ struct Request {
 };
 
 constexpr const char* kForm =
-    "% import aws FILE [local-network A.B.C.D/M]... [vpc-cidr A.B.C.D/M]... [certificate FILE] [private-key FILE] "
-    "[ca-certificate FILE] [--output FILE] [--secrets FILE]";
+    "% import aws FILE [connection VPN-ID] [local-network A.B.C.D/M]... [vpc-cidr A.B.C.D/M]... [certificate FILE] "
+    "[private-key FILE] [ca-certificate FILE] [--output FILE] [--secrets FILE]";
 
 Result<Request, std::string> parse(const std::vector<std::string>& args) {
   Request r;
   for (std::size_t i = 0; i < args.size(); ++i) {
     const std::string& word = args[i];
-    std::string* const file = r.file_of(word);
+    std::string* const text = r.text_of(word);
     const bool takes_value = word == "local-network" || word == "vpc-cidr" || word == "--output" || word == "--secrets";
-    if (!takes_value && file == nullptr) {
+    if (!takes_value && text == nullptr) {
       if (!r.file.empty() || word.starts_with("-"))
         return fail(fmt::format("% Unknown argument '{}'\n{}", word, kForm));
       r.file = word;
       continue;
     }
     if (++i == args.size()) return fail(fmt::format("% Command incomplete: {} needs a value\n{}", word, kForm));
-    if (file != nullptr) {
-      *file = args[i];
+    if (text != nullptr) {
+      *text = args[i];
     } else if (word == "--output") {
       r.output = args[i];
     } else if (word == "--secrets") {
@@ -87,41 +90,75 @@ int complain(const std::string& text, ExitStatus status) {
   return status;
 }
 
+std::string joined(const config::Diagnostics& all) {
+  std::string out;
+  for (const auto& d : all)
+    out += (out.empty() ? "" : "\n") + d.to_string();
+  return out;
+}
+
+// What --output holds already; none: there is no such file.
+Result<std::optional<config::Config>, std::string> existing(const std::optional<std::string>& output) {
+  std::error_code ec;
+  if (!output || !std::filesystem::exists(*output, ec)) return std::optional<config::Config>();
+  auto text = read_file(*output, 16U << 20);
+  if (!text) return fail("% " + text.error());
+  auto parsed = config::parse(*text, *output);
+  if (!parsed) {
+    return fail(joined(parsed.error()) +
+                "\n% the import would change this file: put right what is wrong in it, or name another --output");
+  }
+  return std::optional(std::move(*parsed));
+}
+
+// Keys first: a configuration never names one that is not there.
+Result<void, std::string> write_out(const Request& request, const config::Imported& imported,
+                                    const std::optional<config::Config>& old) {
+  if (!imported.secrets.empty()) {
+    if (const auto ok = store(request.secrets_file(), imported.secrets); !ok) return fail("% secrets: " + ok.error());
+  }
+  const config::Config result = old ? config::merge_import(*old, imported.config) : imported.config;
+  const std::string text = "! cgwd, imported from " + std::filesystem::path(request.file).filename().string() + "\n" +
+                           config::render(result);
+  if (!request.output) {
+    fmt::print("{}", text);
+    return {};
+  }
+  const std::string changes = old ? config::difference(*old, result) : "";
+  if (old && changes.empty()) {
+    fmt::print(stderr, "note: {} says all of this already and was left as it is\n", *request.output);
+    return {};
+  }
+  if (const auto ok = write_file(*request.output, text, 0644); !ok) return fail("% " + ok.error());
+  if (old) fmt::print(stderr, "note: changed in {}:\n{}", *request.output, changes);
+  if (!old) fmt::print(stderr, "note: configuration written to {}\n", *request.output);
+  return {};
+}
+
 }  // namespace
 
 int import_aws(const std::vector<std::string>& args) {
-  const auto request = parse(args);
+  auto request = parse(args);
   if (!request) return complain(request.error(), kCommandError);
   // One octet more than is allowed, so that the importer can say that it is too much.
   const auto text = read_file(request->file, config::kMaxImportOctets + 65536);
   if (!text) return complain("% " + text.error(), kFileError);
-  const auto imported = config::import_aws_xml(*text, request->file, request->options);
-  if (!imported) {
-    for (const auto& d : imported.error())
-      fmt::print(stderr, "{}\n", d.to_string());
-    return kFileError;
-  }
-  const std::string secrets_file = request->secrets_file();
-  const bool has_keys = !imported->secrets.empty();
-  if (const auto ok = has_keys ? store(secrets_file, imported->secrets) : Result<void, std::string>(); !ok)
-    return complain("% secrets: " + ok.error(), kFileError);
-  const std::string text_out = "! cgwd, imported from " + std::filesystem::path(request->file).filename().string() +
-                               "\n" + config::render(imported->config);
-  if (request->output) {
-    if (const auto ok = write_file(*request->output, text_out, 0644); !ok)
-      return complain("% " + ok.error(), kFileError);
-  } else {
-    fmt::print("{}", text_out);
-  }
+  const auto old = existing(request->output);
+  if (!old) return complain(old.error(), kFileError);
+  request->options.existing = *old ? &**old : nullptr;
+  const auto imported = config::import_aws(*text, request->file, request->options);
+  if (!imported) return complain(joined(imported.error()), kFileError);
+  if (const auto ok = write_out(*request, *imported, *old); !ok) return complain(ok.error(), kFileError);
+  fmt::print(stderr, "{}", import_summary(*imported));
   for (const auto& n : imported->notes)
     fmt::print(stderr, "note: {}\n", n);
   for (const auto& w : imported->warnings)
     fmt::print(stderr, "warning: {}\n", w);
-  if (has_keys)
+  if (!imported->secrets.empty()) {
     fmt::print(stderr,
                "note: {} keys stored in {} (mode 0600); delete {} when you no longer need it, it holds them too\n",
-               imported->secrets.size(), secrets_file, request->file);
-  if (request->output) fmt::print(stderr, "note: configuration written to {}\n", *request->output);
+               imported->secrets.size(), request->secrets_file(), request->file);
+  }
   return kOk;
 }
 

@@ -21,7 +21,8 @@ using namespace cgw::cli;
 
 constexpr const char* kUsage =
     "usage: cgwsh [--run-dir DIR] [-c COMMAND]...\n"
-    "       cgwsh import aws FILE [local-network A.B.C.D/M]... [vpc-cidr A.B.C.D/M]... [--output FILE] [--secrets "
+    "       cgwsh import aws FILE [connection VPN-ID] [local-network A.B.C.D/M]... [vpc-cidr A.B.C.D/M]... [--output "
+    "FILE] [--secrets "
     "FILE]\n"
     "       cgwsh --version | --help\n"
     "\n"
