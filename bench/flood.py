@@ -3,7 +3,8 @@
 Half of the configured peers are established before. Then, for each flood in turn, a sender at full speed on another
 core, and during it handshakes of configured peers that have no tunnel yet: from addresses that no tunnel has, which are
 dropped unread; from configured addresses, forged, which reach the limit of half-open IKE SAs and are answered with a
-COOKIE, 200 a second in all. Rates are per second of the responder's processor time, which its rate limits do not bound.
+COOKIE, 200 a second in all; of IKE SAs that nobody has, which are looked up among those of all peers. Through all of them no
+established peer may be taken for dead. Rates are per second of the responder's processor time, which its rate limits do not bound.
 """
 import json
 import os
@@ -19,8 +20,8 @@ from cgwlab import LabError, processes
 from cgwlab.shell import in_namespace, run
 
 IKE, ESP = "aes256gcm16-prfsha384-ecp256", "aes256gcm16"
-TUNNELS, SECONDS = 100, 6
-FIRST_NEW = (50, 70)       # of the peers that shake hands during each flood
+TUNNELS, SECONDS = 500, 8
+FIRST_NEW = (400, 420, 440)  # of the peers that shake hands during each flood, and ask on
 NEW = 20
 FORGED = range(90, 100)    # configured peers in whose name the second flood comes
 
@@ -34,7 +35,9 @@ def measure(settings):
             ike_load(settings.build, far, 0, FIRST_NEW[0])
             return [row("of unknown peers, dropped", *flood(settings, record, near, far, "unknown", FIRST_NEW[0])),
                     row("of forged peers, COOKIE or dropped",
-                        *flood(settings, record, near, far, "forged", FIRST_NEW[1]))]
+                        *flood(settings, record, near, far, "forged", FIRST_NEW[1])),
+                    row("of IKE SAs that nobody has", *flood(settings, record, near, far, "strays", FIRST_NEW[2]),
+                        exchange="INFORMATIONAL")]
         finally:
             processes.stop([record])
 
@@ -46,8 +49,7 @@ def flood(settings, record, near, far, kind, first):
                                            str(seconds)), stdout=subprocess.PIPE, text=True)
     time.sleep(1)
     datagrams, used = received(near), ike.processor_time(record["pid"])
-    load = ike_load(settings.build, far, first, NEW)
-    time.sleep(max(0, seconds - 2 - load["seconds"]))
+    load = ike_load(settings.build, far, first, NEW, seconds - 1)
     datagrams, used = received(near) - datagrams, ike.processor_time(record["pid"]) - used
     answers = sender.communicate()[0].strip()
     print(f"{kind}: {datagrams} datagrams read in {used:.2f} s of the core; {NEW} handshakes in {load['seconds']:.2f} s, "
@@ -55,14 +57,16 @@ def flood(settings, record, near, far, kind, first):
     return datagrams / used, load
 
 
-def ike_load(build, namespace, first, count):
+def ike_load(build, namespace, first, count, hold=0):
     base = [int(n) for n in ike.FIRST.split(".")]
-    address = ".".join(str(n) for n in [*base[:3], base[3] + first])
+    address = ".".join(str(n) for n in [*base[:2], base[2] + (base[3] + first) // 256, (base[3] + first) % 256])
     out = run(*in_namespace(namespace, "taskset", "-c", ike.CORES[1], ike.tool(build), ike.RESPONDER, address,
-                            str(count), "4", IKE, ESP, ike.KEY), check=False, timeout=120)
+                            str(count), "4", IKE, ESP, ike.KEY, str(hold)), check=False, timeout=120)
     load = json.loads(out)
     if load["established"] != count:
         raise LabError(f"only {load['established']} of {count} peers are established: {load['error']}")
+    if load["lost"]:
+        raise LabError(f"{load['lost']} of {count} peers took the responder for dead")
     return load
 
 
@@ -73,10 +77,10 @@ def received(namespace):
     return int(lines[1][lines[0].index("InDatagrams")])
 
 
-def row(work, rate, load):
-    return {"bench": "flood", "work": f"IKE_SA_INIT {work}; {NEW} handshakes meanwhile in {load['seconds']:.1f} s",
+def row(work, rate, load, exchange="IKE_SA_INIT"):
+    return {"bench": "flood", "work": f"{exchange} {work}; {NEW} handshakes meanwhile in {load['seconds']:.1f} s",
             "unit": "1/s of one core", "ours": round(rate), "peer": "-", "theirs": None, "ratio": None,
-            "goal": "every handshake succeeds", "met": True, "runs": 1}
+            "goal": "every handshake succeeds, no peer is lost", "met": True, "runs": 1}
 
 
 def message(spi, public):
@@ -91,20 +95,26 @@ def message(spi, public):
     return struct.pack(">QQBBBBII", spi, 0, 33, 0x20, 34, 0x08, 0, 28 + len(body)) + body
 
 
+def stray():
+    """An encrypted INFORMATIONAL of an IKE SA that is none; send() counts its initiator's SPI up."""
+    body = os.urandom(80)
+    return struct.pack(">QQBBBBII", 0, 0x5555555555555555, 46, 0x20, 37, 0x08, 7, 28 + len(body)) + body
+
+
 def send(kind, seconds):
     """Runs in the initiators' namespace."""
     key = subprocess.run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout"], check=True,
                          capture_output=True).stdout
     public = subprocess.run(["openssl", "pkey", "-pubout", "-outform", "DER"], input=key, check=True,
                             capture_output=True).stdout[-64:]
-    hosts = [f"10.64.200.{n}" for n in range(1, 11)] if kind == "unknown" else [f"10.64.0.{n + 1}" for n in FORGED]
+    hosts = [f"10.64.200.{n}" for n in range(1, 11)] if kind != "forged" else [f"10.64.0.{n + 1}" for n in FORGED]
     sockets = []
     for host in hosts:
         s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         s.bind((host, 0))
         s.connect((ike.RESPONDER, 500))
         sockets.append(s)
-    packet = bytearray(message(0, public))
+    packet = bytearray(message(0, public) if kind != "strays" else stray())
     sent = answered = 0
     end = time.monotonic() + seconds
     while time.monotonic() < end:

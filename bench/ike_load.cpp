@@ -1,6 +1,8 @@
 // The initiators of bench/ike: many IkePeers, each with an address of its own, against one responder. Prints one JSON
 // object when all are established, or when no progress was made for too long.
-//   ike_load RESPONDER FIRST COUNT IN-FLIGHT IKE-SUITE ESP-SUITE KEY
+//   ike_load RESPONDER FIRST COUNT IN-FLIGHT IKE-SUITE ESP-SUITE KEY [HOLD]
+// HOLD: so many seconds they stay, each asking every two whether the responder is still there; "lost" counts those that
+// took it for dead.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -45,6 +47,7 @@ struct Settings {
   ipsec::IkeSuite ike;
   ipsec::EspSuite esp;
   std::string key;
+  Seconds hold{0};
 };
 
 // Both ports on every address: one socket each, the source address chosen for each datagram.
@@ -152,7 +155,8 @@ class Load {
       tick();
     }
     took_ = now() - began_;
-    return established_ == settings_.count;
+    hold_until(now() + settings_.hold);
+    return established_ == settings_.count && lost_ == 0;
   }
 
   void report() const {
@@ -162,12 +166,21 @@ class Load {
       return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
     };
     fmt::print(
-        "{{\"established\": {}, \"seconds\": {:.6f}, \"cpu\": {:.6f}, \"retransmitted\": {}, \"error\": \"{}\"}}\n",
-        established_, std::chrono::duration<double>(took_).count(), seconds(u.ru_utime) + seconds(u.ru_stime),
-        sent_ - 2 * std::uint64_t{established_}, error_);
+        "{{\"established\": {}, \"seconds\": {:.6f}, \"cpu\": {:.6f}, \"retransmitted\": {}, \"lost\": {}, \"error\": "
+        "\"{}\"}}\n",
+        established_, std::chrono::duration<double>(took_).count(), seconds(u.ru_utime) + seconds(u.ru_stime), again_,
+        lost_, error_);
   }
 
  private:
+  void hold_until(TimePoint end) {
+    again_ = sent_ - 2 * std::uint64_t{established_};
+    while (now() < end) {
+      sockets_.receive(std::chrono::milliseconds(20), [this](ipsec::Received e) { deliver(std::move(e)); });
+      tick();
+    }
+  }
+
   void start_next() {
     const unsigned i = started_++;
     ipsec::PeerConfig c;
@@ -179,9 +192,9 @@ class Load {
     c.ike = {settings_.ike};
     c.esp = {settings_.esp};
     c.force_encap = true;
-    c.dpd_interval = Seconds{86400};
+    c.dpd_interval = settings_.hold > Seconds{0} ? Seconds{2} : Seconds{86400};
     c.nat_keepalive = Seconds{86400};
-    // A responder that saturates its core is slow, not dead.
+    // A responder that saturates its core is slow, not dead. Who stays asks as cgwd does.
     c.retransmit = {Millis{4000}, Millis{8000}, Millis{16000}};
     c.init_pace = c.init_max = Millis{8000};
     peers_[i] = std::make_unique<ipsec::IkePeer>(std::move(c), entropy_);
@@ -202,7 +215,9 @@ class Load {
       sockets_.send(*d);
     }
     if (!peers_[i]->status().last_error.empty()) error_ = peers_[i]->status().last_error;
-    if (was || peers_[i]->status().state != ipsec::PeerState::Established) return;
+    const bool is = peers_[i]->status().state == ipsec::PeerState::Established;
+    if (was && !is) ++lost_;
+    if (was || !is || lost_ > 0) return;
     ++established_;
     progress_ = now();
     if (started_ < settings_.count) start_next();
@@ -212,7 +227,7 @@ class Load {
   void tick() {
     const TimePoint at = now();
     if (at < next_tick_) return;
-    next_tick_ = at + std::chrono::milliseconds(500);
+    next_tick_ = at + std::chrono::milliseconds(settings_.hold > Seconds{0} ? 20 : 500);
     for (unsigned i = 0; i < started_; ++i) {
       const auto deadline = peers_[i]->next_deadline();
       if (deadline && *deadline <= at) step(i, ipsec::Tick{});
@@ -223,22 +238,24 @@ class Load {
   ipsec::OpenSslEntropy entropy_;
   Sockets sockets_;
   std::vector<std::unique_ptr<ipsec::IkePeer>> peers_;
-  unsigned started_ = 0, established_ = 0;
-  std::uint64_t sent_ = 0;
+  unsigned started_ = 0, established_ = 0, lost_ = 0;
+  std::uint64_t sent_ = 0, again_ = 0;
   TimePoint began_, progress_, next_tick_{};
   Duration took_{};
   std::string error_;
 };
 
 std::optional<Settings> read(std::span<char*> words) {
-  if (words.size() != 8) return std::nullopt;
+  if (words.size() != 8 && words.size() != 9) return std::nullopt;
   const auto responder = IpAddress::parse(words[1]), first = IpAddress::parse(words[2]);
   const auto ike = ipsec::parse_ike_suite(words[5]);
   const auto esp = ipsec::parse_esp_suite(words[6]);
   if (!responder || !first || !ike || !esp) return std::nullopt;
-  return Settings{
-      *responder, *first,  static_cast<unsigned>(std::atoi(words[3])), static_cast<unsigned>(std::atoi(words[4])), *ike,
-      *esp,       words[7]};
+  Settings s{.responder = *responder, .first = *first, .ike = *ike, .esp = *esp, .key = words[7]};
+  s.count = static_cast<unsigned>(std::atoi(words[3]));
+  s.in_flight = static_cast<unsigned>(std::atoi(words[4]));
+  if (words.size() == 9) s.hold = Seconds{std::atoi(words[8])};
+  return s;
 }
 
 }  // namespace
@@ -246,7 +263,7 @@ std::optional<Settings> read(std::span<char*> words) {
 int main(int argc, char** argv) {
   const auto settings = read({argv, static_cast<std::size_t>(argc)});
   if (!settings) {
-    fmt::print(stderr, "usage: ike_load RESPONDER FIRST COUNT IN-FLIGHT IKE-SUITE ESP-SUITE KEY\n");
+    fmt::print(stderr, "usage: ike_load RESPONDER FIRST COUNT IN-FLIGHT IKE-SUITE ESP-SUITE KEY [HOLD]\n");
     return 2;
   }
   Load load(*settings);
