@@ -49,8 +49,8 @@ Result<std::unique_ptr<Gateway>, std::string> Gateway::open(boost::asio::any_io_
                                                             Loaded loaded) {
   const auto kernel_text = [](const kernel::KernelError& e) { return fail(e.to_string()); };
   CGW_TRY(IkeEndpoint ike, IkeEndpoint::open(executor));
-  CGW_TRY(ChosenPlane plane, choose_data_plane(loaded.config.data_plane, loaded.config.plane_threads,
-                                               ike.nat_t_socket(Family::V4), ike.nat_t_socket(Family::V6)));
+  CGW_TRY(ChosenPlane plane,
+          choose_data_plane(loaded.config, ike.nat_t_socket(Family::V4), ike.nat_t_socket(Family::V6)));
   auto links = kernel::Links::open();
   if (!links) return kernel_text(links.error());
   auto monitor = kernel::Monitor::open();

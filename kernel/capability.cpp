@@ -1,6 +1,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <vector>
@@ -15,6 +16,7 @@
 #include <openssl/rand.h>
 #include <sys/ioctl.h>
 
+#include "kernel/capability.hpp"
 #include "kernel/data_plane.hpp"
 #include "kernel/tun.hpp"
 #include "kernel/tunnel_link.hpp"
@@ -70,8 +72,7 @@ ipsec::ChildSa throw_away_sa(const ipsec::EspSuite& suite) {
   return sa;
 }
 
-KernelResult<void> try_sa(RequestSocket& socket, const ipsec::EspSuite& suite) {
-  const ipsec::ChildSa sa = throw_away_sa(suite);
+KernelResult<void> try_sa(RequestSocket& socket, const ipsec::ChildSa& sa) {
   auto request = sa_message(xfrm::SaRequest::New, throw_away_id(), sa, xfrm::Direction::Out);
   auto added = socket.request(std::move(request), "XFRM_MSG_NEWSA of a trial SA");
   if (added) remove_sa(socket, name_of(sa, xfrm::Direction::Out));
@@ -87,12 +88,12 @@ Trial try_esp() {
   auto socket = RequestSocket::open(NETLINK_XFRM);
   if (!socket && is_permission(socket.error())) return not_permitted();
   if (!socket) return {.missing = {"CONFIG_XFRM_USER"}};
-  const auto gcm = try_sa(*socket, {});
+  const auto gcm = try_sa(*socket, throw_away_sa({}));
   if (gcm) return {.usable = true};
   if (is_permission(gcm.error())) return not_permitted();
   if (lacks_esp(gcm.error())) return {.missing = {"CONFIG_INET_ESP"}};
   if (gcm.error().errnum != ENOSYS) return {.obstacle = gcm.error().to_string()};
-  const auto cbc = try_sa(*socket, {.encr = ipsec::Encr::AesCbc, .integ = ipsec::Integ::HmacSha256_128});
+  const auto cbc = try_sa(*socket, throw_away_sa({.encr = ipsec::Encr::AesCbc, .integ = ipsec::Integ::HmacSha256_128}));
   if (!cbc && lacks_esp(cbc.error())) return {.missing = {"CONFIG_INET_ESP", "CONFIG_CRYPTO_GCM"}};
   return {.missing = {"CONFIG_CRYPTO_GCM"}};
 }
@@ -168,6 +169,20 @@ Capability probe_capability() {
   c.nexthop_objects = has_nexthop_objects(*route);
   c.why_not_kernel = sum_up(esp, interface);
   return c;
+}
+
+// Each family's ESP is a module of its own.
+std::string why_no_esp_over_ipv6() {
+  auto socket = RequestSocket::open(NETLINK_XFRM);
+  if (!socket) return socket.error().to_string();
+  std::array<std::uint8_t, 16> to{0x20, 0x01, 0x0d, 0xb8};  // documentation (RFC 3849)
+  RAND_bytes(to.data() + 8, 8);
+  ipsec::ChildSa sa = throw_away_sa({});
+  sa.local.address = *IpAddress::parse("::1");
+  sa.remote.address = IpAddress::v6(to);
+  const auto added = try_sa(*socket, sa);
+  if (added) return {};
+  return lacks_esp(added.error()) ? "CONFIG_INET6_ESP is missing" : added.error().to_string();
 }
 
 }  // namespace cgw::kernel
