@@ -96,6 +96,17 @@ std::string certificates(const value& authentication) {
   return out;
 }
 
+// "3 replayed, 1 bad ICV": those that there are.
+std::string counts(const value& by_reason) {
+  std::vector<std::string> words;
+  if (!by_reason.is_object()) return {};
+  for (const auto& [reason, n] : by_reason.as_object()) {
+    if (number(n) > 0)
+      words.push_back(fmt::format("{} {}", static_cast<std::int64_t>(number(n)), std::string_view(reason)));
+  }
+  return fmt::format("{}", fmt::join(words, ", "));
+}
+
 // What an engineer wants to know of a tunnel beyond its row.
 std::string details(const value& t) {
   std::string out;
@@ -109,14 +120,7 @@ std::string details(const value& t) {
   if (const auto& a = at(t, "authentication"); text(a, "method") == "certificate")
     out += label + certificates(a) + '\n';
   if (text(t, "verdict") != "up") out += label + text(t, "verdict") + ": " + text(t, "reason") + '\n';
-  std::vector<std::string> drops;
-  if (at(t, "drops").is_object()) {
-    for (const auto& [reason, n] : at(t, "drops").as_object()) {
-      if (number(n) > 0)
-        drops.push_back(fmt::format("{} {}", static_cast<std::int64_t>(number(n)), std::string_view(reason)));
-    }
-  }
-  if (!drops.empty()) out += fmt::format("{}dropped: {}\n", label, fmt::join(drops, ", "));
+  if (const auto dropped = counts(at(t, "drops")); !dropped.empty()) out += label + "dropped: " + dropped + '\n';
   return out;
 }
 
@@ -149,6 +153,8 @@ std::string render_vpn(const value& tree) {
   out += "\n";
   for (const auto& c : list(tree, "connections"))
     out += "\n" + connection(c);
+  if (const auto ignored = counts(at(tree, "ikeIgnored")); !ignored.empty())
+    out += "\nIKE datagrams ignored: " + ignored + '\n';
   const auto& last = at(tree, "lastChange");
   if (last.is_object())
     out += fmt::format("\nLast change: {} ago  {}\n", ago(integer(last, "agoMsec")), text(last, "text"));

@@ -127,6 +127,17 @@ TEST_CASE("show vpn joins a tunnel's layers in one row") {
       "  tunnel 2: dropped: 3 replay\n");
 }
 
+TEST_CASE("what came to the IKE ports and was nobody's is counted by reason") {
+  const auto with = [](const std::string& ignored) {
+    return render_vpn(json::parse(R"({"dataPlane":{"name":"kernel","reason":"auto"},"connections":[],"ikeIgnored":)" +
+                                  ignored + "}"));
+  };
+  CHECK(with(R"({"IKEv1":2,"no IKE message":0,"of an unknown IKE SA":7})") ==
+        "Data plane: kernel (auto)\n\nIKE datagrams ignored: 2 IKEv1, 7 of an unknown IKE SA\n");
+  CHECK(with(R"({"IKEv1":0})") == "Data plane: kernel (auto)\n");
+  CHECK(with("null") == "Data plane: kernel (auto)\n");
+}
+
 TEST_CASE("each state of a tunnel has its word") {
   const auto has = [](const char* changes, const char* word) {
     const std::string r = row(changes);
