@@ -146,8 +146,20 @@ Lines show_address(std::string_view words, const std::optional<IpAddress>& v) {
 Lines show_our_outside(const Config& c, const Cursor& at) {
   return show_address("customer-gateway outside-address", tunnel_at(c, at).customer_gateway_outside);
 }
+Done set_their_outside(Config& c, Cursor& at, const Args& a, bool negated) {
+  tunnel_at(c, at).vpn_gateway_any = false;
+  return set_outside<&Tunnel::vpn_gateway_outside>(c, at, a, negated);
+}
 Lines show_their_outside(const Config& c, const Cursor& at) {
   return show_address("vpn-gateway outside-address", tunnel_at(c, at).vpn_gateway_outside);
+}
+Done set_their_outside_any(Config& c, Cursor& at, const Args&, bool negated) {
+  tunnel_at(c, at).vpn_gateway_outside.reset();
+  tunnel_at(c, at).vpn_gateway_any = !negated;
+  return {};
+}
+Lines show_their_outside_any(const Config& c, const Cursor& at) {
+  return line_if(tunnel_at(c, at).vpn_gateway_any, "vpn-gateway outside-address any");
 }
 Lines show_their_inside(const Config& c, const Cursor& at) {
   return show_address("vpn-gateway inside-address", tunnel_at(c, at).vpn_gateway_inside);
@@ -192,8 +204,14 @@ constexpr Command kTunnel[] = {
     {.mode = Mode::VpnTunnel,
      .pattern = "vpn-gateway outside-address A.B.C.D|X:X::X:X",
      .help = "AWS's side\nPublic address\nAddress",
-     .apply = set_outside<&Tunnel::vpn_gateway_outside>,
+     .apply = set_their_outside,
      .render = show_their_outside,
+     .negatable = true},
+    {.mode = Mode::VpnTunnel,
+     .pattern = "vpn-gateway outside-address any",
+     .help = "AWS's side\nPublic address\nUnknown: it calls us, and is known by its remote-identity",
+     .apply = set_their_outside_any,
+     .render = show_their_outside_any,
      .negatable = true},
     {.mode = Mode::VpnTunnel,
      .pattern = "vpn-gateway inside-address A.B.C.D|X:X::X:X",

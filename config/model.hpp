@@ -31,6 +31,7 @@ struct Tunnel {
   unsigned number = 0;    // 1..
   std::string interface;  // at most 15 characters; default "cgw<n>t<number>", n: position of the connection
   std::optional<IpAddress> vpn_gateway_outside;       // AWS's
+  bool vpn_gateway_any = false;                       // instead of one: the peer is known by its remote-identity
   std::optional<IpAddress> customer_gateway_outside;  // ours as AWS knows it: the IKE identity
   std::optional<IpAddress> local_address;             // ours as the host knows it; none: by the route to AWS
   std::optional<InterfaceAddress> customer_gateway_inside;

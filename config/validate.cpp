@@ -52,7 +52,8 @@ class Validator {
     const auto needs = [&](bool there, std::string_view line) {
       if (!there) error(place, fmt::format("{}: '{}' is missing", name, line));
     };
-    needs(t.vpn_gateway_outside.has_value(), "vpn-gateway outside-address A.B.C.D");
+    needs(t.vpn_gateway_outside || t.vpn_gateway_any, "vpn-gateway outside-address A.B.C.D");
+    if (t.vpn_gateway_any) any_outside(name, place, t);
     needs(t.vpn_gateway_inside.has_value(), "vpn-gateway inside-address A.B.C.D");
     needs(t.customer_gateway_inside.has_value(), "customer-gateway inside-address A.B.C.D/M");
     authentication(name, place, t);
@@ -79,6 +80,33 @@ class Validator {
     if (t.child_lifetime >= t.ike_lifetime) {
       warn(place + " / esp lifetime", fmt::format("{}: esp lifetime is not below ike lifetime; AWS demands it", name));
     }
+  }
+
+  // Who calls is known by IDi, after IKE_SA_INIT was answered for all of them alike.
+  void any_outside(const std::string& name, const std::string& place, const Tunnel& t) {
+    const std::string at = place + " / vpn-gateway outside-address";
+    const auto needs = [&](bool there, std::string_view line) {
+      if (!there) error(at, fmt::format("{}: '{}' is missing; 'vpn-gateway outside-address any' needs it", name, line));
+    };
+    needs(!t.initiate, "no initiate");
+    needs(t.remote_identity.has_value(), "remote-identity fqdn NAME");
+    needs(t.local_identity || t.customer_gateway_outside || t.local_address || !t.certificate.empty(),
+          "local-identity fqdn NAME");
+    if (t.hw_offload) error(at, fmt::format("{}: hw-offload needs an interface, which an address tells", name));
+    if (any_.empty()) {
+      any_.emplace_back(name, t);
+      return;
+    }
+    if (t.ike_proposals != any_.front().second.ike_proposals) {
+      error(at, fmt::format("{}: its 'ike proposal' is not that of {}; tunnels with 'vpn-gateway outside-address any' "
+                            "need the same, since IKE_SA_INIT does not say who calls",
+                            name, any_.front().first));
+    }
+    for (const auto& [other, of] : any_) {
+      if (t.remote_identity && of.remote_identity == t.remote_identity)
+        error(place + " / remote-identity", fmt::format("{}: its remote-identity is also that of {}", name, other));
+    }
+    any_.emplace_back(name, t);
   }
 
   void outside_family(const std::string& name, const std::string& place, const Tunnel& t) {
@@ -238,6 +266,7 @@ class Validator {
   const Places& places_;
   Findings out_;
   std::map<IpAddress, std::string> outside_;
+  std::vector<std::pair<std::string, Tunnel>> any_;  // without an outside address
   std::map<std::string, std::string> interfaces_;
   std::vector<std::pair<Prefix, std::string>> inside_;
   std::set<IpAddress> neighbors_;

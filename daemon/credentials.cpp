@@ -124,7 +124,7 @@ ipsec::Identity local_identity(const config::Tunnel& t, const Credentials* crede
 
 ipsec::Identity remote_identity(const config::Tunnel& t) {
   if (t.remote_identity) return *Identity::parse(t.remote_identity->kind, t.remote_identity->name);
-  return Identity::of(*t.vpn_gateway_outside);
+  return Identity::of(t.vpn_gateway_outside.value_or(IpAddress{}));
 }
 
 ipsec::WallTime wall_clock() {

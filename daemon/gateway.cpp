@@ -113,6 +113,7 @@ void Gateway::start() {
     case config::WhenDown::Remove: fib_.set_when_down(kernel::Fib::WhenDown::Remove); break;
   }
   make_tunnels();
+  open_reception();
   ike_.start([this](ipsec::Received d) { receive(std::move(d)); }, plane_->ike_relay_fd().value_or(-1));
   wait_icmp();
   wait_monitor();
@@ -153,7 +154,7 @@ void Gateway::make_tunnels() {
       taken.insert(setup.if_id);
       const auto self = [this, index]() -> Tunnel& { return *tunnels_[index]; };
       Tunnel::Observer observer{
-          .ike_ready = [this, index](const ipsec::IkePeer& peer) { ike_peers_.set(index, &peer); },
+          .ike_ready = [this, index](ipsec::IkePeer& peer) { ike_peers_.set(index, &peer); },
           .interface_ready = [this, self](const kernel::ExitState& e) { interface_ready(self(), e); },
           .judged = [this, self](const health::Judgement& before) { judged(self(), before); },
           .transform_changed = [this] { clamp_mss(); }};
@@ -214,6 +215,7 @@ void Gateway::arm_poll() {
     if (ec || stopping_) return;
     for (const auto& t : tunnels_)
       t->poll();
+    tick_reception();
     plane_watch_.take();
     follow_the_peer();
     tell_unusable();

@@ -46,6 +46,8 @@ class Gateway {
   const bgp::Speaker& bgp() const { return bgp_->speaker(); }
   const rib::Rib& rib() const { return rib_; }
   const kernel::Fib& fib() const { return fib_; }
+  // Datagrams on the IKE ports that no IKE SA was told of, by reason.
+  const std::map<std::string_view, std::uint64_t>& ike_drops() const { return demux_.drops(); }
   std::string_view plane_name() const { return plane_->name(); }
   std::optional<unsigned> plane_threads() const { return plane_->threads(); }
   const std::string& plane_reason() const { return plane_reason_; }
@@ -98,6 +100,10 @@ class Gateway {
   void watch_plane();
   void arm_poll();
   void receive(ipsec::Received datagram);
+  void open_reception();
+  void receive_stranger(const ipsec::Received& datagram);
+  void tick_reception();
+  void carry_out(const ipsec::Actions& actions);
   void note(Level level, std::string_view text) { log_.write(level, "cgwd", text); }
 
   boost::asio::any_io_executor executor_;
@@ -125,6 +131,9 @@ class Gateway {
   std::shared_ptr<BgpSpeaker> bgp_;
   std::map<bgp::NeighborId, std::size_t> tunnel_of_;  // by the tunnels' place in tunnels_
   std::vector<std::shared_ptr<Tunnel>> tunnels_;      // ExitId n is tunnels_[n-1]
+  // For tunnels without an outside address: answers, and finds out whose peer it is.
+  std::unique_ptr<ipsec::IkePeer> reception_;
+  std::vector<std::pair<ipsec::Identity, std::size_t>> known_by_identity_;
   std::set<rib::ExitId> active_;
   std::set<rib::ExitId> end_of_rib_;
   bool end_of_rib_pending_ = false;  // one has come, and what came before it is not all in the RIB

@@ -84,7 +84,7 @@ json::object authentication_tree(const Tunnel& t) {
     theirs = certificate_tree(s->peer_certificate, *s->peer_certificate_expires);
   return {{"method", setup.credentials ? "certificate" : "pre-shared key"},
           {"peer", s != nullptr ? s->authentication : ""},
-          {"remoteIdentity", setup.config.vpn_gateway_outside ? remote_identity(setup.config).to_string() : ""},
+          {"remoteIdentity", remote_identity(setup.config).to_string()},
           {"certificate", std::move(ours)},
           {"peerCertificate", std::move(theirs)}};
 }
@@ -133,7 +133,7 @@ json::object tunnel_tree(const Gateway& g, const Tunnel& t) {
     drops[reason] = n;
   return {{"tunnel", c.number},
           {"interface", c.interface},
-          {"outsideAddress", text(c.vpn_gateway_outside)},
+          {"outsideAddress", c.vpn_gateway_any && !t.outside() ? "any" : text(t.outside())},
           {"localAddress", text(t.local_address())},
           {"insideAddress", c.customer_gateway_inside ? c.customer_gateway_inside->to_string() : ""},
           {"peerInsideAddress", text(c.vpn_gateway_inside)},
@@ -306,12 +306,16 @@ json::value show_vpn(const Gateway& g) {
   json::array connections;
   for (const auto& c : g.config().connections)
     connections.push_back(connection_tree(g, c));
+  json::object ignored;
+  for (const auto& [reason, n] : g.ike_drops())
+    ignored[reason] = n;
   json::value last = nullptr;
   if (g.last_change()) last = json::object{{"agoMsec", since(g.last_change()->at)}, {"text", g.last_change()->text}};
   json::object plane{{"name", g.plane_name()}, {"reason", g.plane_reason()}};
   if (g.plane_threads()) plane["threads"] = *g.plane_threads();
   return json::object{{"hostname", g.config().hostname},
                       {"dataPlane", std::move(plane)},
+                      {"ikeIgnored", std::move(ignored)},
                       {"connections", std::move(connections)},
                       {"lastChange", std::move(last)}};
 }

@@ -49,13 +49,16 @@ struct TunnelSetup {
   std::optional<bgp::NeighborId> neighbor;                // none: static routing, or no neighbor configured
 };
 
+// What the configuration asks for, or the default.
+ipsec::IkeProposals ike_proposals(const config::Tunnel& t);
+
 // One tunnel: its interface, IKE, probe and verdict, when its BGP session may run, and the events that pass between
 // them. The interface is permanent: its life follows the configuration, never that of SAs.
 class Tunnel : public std::enable_shared_from_this<Tunnel> {
  public:
   // What a tunnel tells the gateway.
   struct Observer {
-    std::function<void(const ipsec::IkePeer&)> ike_ready;  // it is there, for as long as the tunnel
+    std::function<void(ipsec::IkePeer&)> ike_ready;  // it is there, for as long as the tunnel
     std::function<void(const kernel::ExitState&)> interface_ready;
     std::function<void(const health::Judgement& before)> judged;
     std::function<void()> transform_changed;  // MTU and MSS are new
@@ -68,6 +71,8 @@ class Tunnel : public std::enable_shared_from_this<Tunnel> {
   void stop(bool tell_peer);
 
   void receive(ipsec::Received datagram);
+  // It says that it is our peer.
+  void adopt(ipsec::Arrival arrival);
   // An unauthenticated message has it that the peer lost its SAs.
   void hint(std::string why);
   // The peer's host says that nobody listens there.
@@ -99,6 +104,8 @@ class Tunnel : public std::enable_shared_from_this<Tunnel> {
   std::uint64_t forwarded_in() const { return forwarded_in_; }
   std::optional<kernel::IfIndex> interface() const { return interface_; }
   std::optional<IpAddress> local_address() const { return local_; }
+  // The peer's address: as configured, or where it called from.
+  std::optional<IpAddress> outside() const;
   std::uint32_t mtu() const { return mtu_; }
 
  private:
@@ -106,6 +113,7 @@ class Tunnel : public std::enable_shared_from_this<Tunnel> {
   Result<void, std::string> prepare_ike();
   void try_start();
   void step_ike(const ipsec::Event& event);
+  void obey_all(const ipsec::Actions& actions);
   void obey(const ipsec::Action& action);
   void watch_calendar();
   void write_keys(const SecretBytes& row);
@@ -122,7 +130,8 @@ class Tunnel : public std::enable_shared_from_this<Tunnel> {
   void doubt(std::string why);
   void choose_sa_settings();
   void follow_path_mtu();
-  std::uint32_t path_mtu(std::uint32_t reported) const;
+  void follow_path_mtu(const IpAddress& outside);
+  static std::uint32_t path_mtu(std::uint32_t reported, const IpAddress& outside);
   void note(Level level, std::string_view text) { equipment_.log.write(level, name_, text); }
   void complain(const kernel::KernelError& e);
   void say_once(std::string text);

@@ -27,16 +27,24 @@ std::vector<Suite> suites(const std::vector<std::string>& texts, std::vector<Sui
   return out;
 }
 
+}  // namespace
+
+ipsec::IkeProposals ike_proposals(const config::Tunnel& t) {
+  return suites(t.ike_proposals, ipsec::default_ike_proposals(), ipsec::parse_ike_suite);
+}
+
+namespace {
+
 ipsec::PeerConfig peer_config(const TunnelSetup& s, const IpAddress& local, bool force_encap) {
   const config::Tunnel& t = s.config;
   ipsec::PeerConfig c;
   c.local = local;
-  c.remote = *t.vpn_gateway_outside;
+  c.remote = t.vpn_gateway_outside.value_or(IpAddress{});
   c.local_id = local_identity(t, s.credentials.get(), local);
   c.remote_id = remote_identity(t);
   c.psk = s.psk;
   c.credentials = s.credentials;
-  c.ike = suites(t.ike_proposals, ipsec::default_ike_proposals(), ipsec::parse_ike_suite);
+  c.ike = ike_proposals(t);
   c.esp = suites(t.esp_proposals, ipsec::default_esp_proposals(), ipsec::parse_esp_suite);
   c.force_encap = force_encap;
   c.inside = t.customer_gateway_inside->address.family();
@@ -56,23 +64,33 @@ ipsec::PeerConfig peer_config(const TunnelSetup& s, const IpAddress& local, bool
 std::uint32_t Tunnel::mtu_before_sa() const {
   const auto suite =
       suites(setup_.config.esp_proposals, ipsec::default_esp_proposals(), ipsec::parse_esp_suite).front();
-  return ipsec::tunnel_mtu(link_mtu_, !setup_.config.vpn_gateway_outside->is_v4(), true, suite);
+  // Of unknown family, the one that leaves less.
+  const auto& outside = setup_.config.vpn_gateway_outside;
+  return ipsec::tunnel_mtu(link_mtu_, !outside || !outside->is_v4(), true, suite);
+}
+
+std::optional<IpAddress> Tunnel::outside() const {
+  if (setup_.config.vpn_gateway_outside || !ike_ || !ike_->status().child) return setup_.config.vpn_gateway_outside;
+  return ike_->status().child->remote.address;
 }
 
 Result<void, std::string> Tunnel::prepare_ike() {
   const config::Tunnel& t = setup_.config;
   if (t.shutdown) return {};
-  const auto via = equipment_.links.route_to(*t.vpn_gateway_outside);
-  if (!via) {
-    return fail(fmt::format("no way to {}: {}; trying again every second", t.vpn_gateway_outside->to_string(),
-                            via.error().to_string()));
+  local_ = t.local_address;
+  if (t.vpn_gateway_outside) {
+    const auto via = equipment_.links.route_to(*t.vpn_gateway_outside);
+    if (!via) {
+      return fail(fmt::format("no way to {}: {}; trying again every second", t.vpn_gateway_outside->to_string(),
+                              via.error().to_string()));
+    }
+    if (!local_) local_ = via->source;
+    link_mtu_ = path_mtu(via->mtu, *t.vpn_gateway_outside);
+    path_ = via->index;
   }
-  local_ = t.local_address.value_or(via->source);
-  link_mtu_ = path_mtu(via->mtu);
-  path_ = via->index;
   choose_sa_settings();
-  ike_ = std::make_unique<ipsec::IkePeer>(peer_config(setup_, *local_, equipment_.plane.needs_udp_encap()),
-                                          equipment_.entropy);
+  ike_ = std::make_unique<ipsec::IkePeer>(
+      peer_config(setup_, local_.value_or(IpAddress{}), equipment_.plane.needs_udp_encap()), equipment_.entropy);
   observer_.ike_ready(*ike_);
   watch_calendar();
   debug_ike(debug_ike_);
@@ -111,7 +129,14 @@ void Tunnel::write_keys(const SecretBytes& row) {
 }
 
 void Tunnel::step_ike(const ipsec::Event& event) {
-  const auto actions = ike_->step(now(), event);
+  obey_all(ike_->step(now(), event));
+}
+
+void Tunnel::adopt(ipsec::Arrival arrival) {
+  if (ike_ && !stopped_) obey_all(ike_->adopt(now(), std::move(arrival)));
+}
+
+void Tunnel::obey_all(const ipsec::Actions& actions) {
   for (const auto& action : actions)
     obey(action);
   arm();
@@ -152,6 +177,11 @@ void Tunnel::obey(const ipsec::Action& action) {
 }
 
 void Tunnel::child_ready(const ipsec::ChildSa& sa) {
+  if (setup_.config.vpn_gateway_any) {
+    local_ = sa.local.address;
+    if (const auto via = equipment_.links.route_to(sa.remote.address))
+      link_mtu_ = path_mtu(via->mtu, sa.remote.address);
+  }
   adopt_transform(sa);
   if (!leftovers_removed_) {
     leftovers_removed_ = true;
@@ -187,6 +217,8 @@ void Tunnel::doubt(std::string why) {
 void Tunnel::path_changed() {
   if (!ike_ || stopped_) return;
   const config::Tunnel& t = setup_.config;
+  // Who called us calls again.
+  if (!t.vpn_gateway_outside) return follow_path_mtu();
   const auto via = equipment_.links.route_to(*t.vpn_gateway_outside);
   if (!via) {
     if (!std::exchange(path_lost_, true)) {
@@ -198,7 +230,7 @@ void Tunnel::path_changed() {
   const bool back = std::exchange(path_lost_, false);
   const IpAddress local = t.local_address.value_or(via->source);
   const bool another = std::exchange(path_, via->index) != via->index;
-  const auto path_mtu_now = path_mtu(via->mtu);
+  const auto path_mtu_now = path_mtu(via->mtu, *t.vpn_gateway_outside);
   if (std::exchange(link_mtu_, path_mtu_now) != path_mtu_now && ike_->status().child)
     adopt_transform(*ike_->status().child);
   if (!back && !another && local == local_) return;

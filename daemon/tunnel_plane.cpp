@@ -38,7 +38,7 @@ void Tunnel::plane_event(const kernel::PlaneEvent& event) {
 void Tunnel::choose_sa_settings() {
   const config::Tunnel& t = setup_.config;
   kernel::SaSettings s{.clear_df = t.df == config::Df::Clear, .offload = std::nullopt};
-  if (t.hw_offload) {
+  if (t.hw_offload && t.vpn_gateway_outside) {
     if (const auto via = equipment_.links.route_to(*t.vpn_gateway_outside)) s.offload = via->index;
   }
   const bool taken = equipment_.plane.set_sa_settings(setup_.if_id, s);
@@ -49,19 +49,22 @@ void Tunnel::choose_sa_settings() {
 // ICMP "fragmentation needed" about our outer packets makes the kernel remember a smaller MTU for the peer, for
 // net.ipv4.route.mtu_expires (10 minutes); then it tries again, and so do we.
 void Tunnel::follow_path_mtu() {
-  if (!ike_ || !ike_->status().child) return;
-  const auto via = equipment_.links.route_to(*setup_.config.vpn_gateway_outside);
+  const auto to = outside();
+  if (to && ike_ && ike_->status().child) follow_path_mtu(*to);
+}
+
+void Tunnel::follow_path_mtu(const IpAddress& outside) {
+  const auto via = equipment_.links.route_to(outside);
   if (!via) return;
-  const std::uint32_t path = path_mtu(via->mtu);
+  const std::uint32_t path = path_mtu(via->mtu, outside);
   if (path == link_mtu_) return;
-  note(Level::Info,
-       fmt::format("path MTU to {} is {}, was {}", setup_.config.vpn_gateway_outside->to_string(), path, link_mtu_));
+  note(Level::Info, fmt::format("path MTU to {} is {}, was {}", outside.to_string(), path, link_mtu_));
   link_mtu_ = path;
   adopt_transform(*ike_->status().child);
 }
 
-std::uint32_t Tunnel::path_mtu(std::uint32_t reported) const {
-  return std::max(reported, setup_.config.vpn_gateway_outside->is_v4() ? kLeastPathV4 : kLeastPathV6);
+std::uint32_t Tunnel::path_mtu(std::uint32_t reported, const IpAddress& outside) {
+  return std::max(reported, outside.is_v4() ? kLeastPathV4 : kLeastPathV6);
 }
 
 }  // namespace cgw

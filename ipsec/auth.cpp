@@ -145,6 +145,7 @@ void IkePeer::Impl::on_auth_response(Context& cx, IkeSa& sa, const Payloads& pay
 /* --> IKE_AUTH { IDi, [CERT...], [CERTREQ], AUTH, SAi2, TSi, TSr, ... }
    <-- IKE_AUTH { IDr, [CERT...], AUTH, SAr2, TSi, TSr } or { IDr, [CERT...], AUTH, N(why there is no Child SA) } */
 void IkePeer::Impl::on_auth_request(Context& cx, IkeSa& sa, const Payloads& payloads) {
+  if (config.reception) return arrive(cx, sa, payloads);
   const auto refuse = [&](NotifyType t, std::string why) {
     respond(cx, sa, {make_notify(t)});
     failed(cx, sa, std::move(why), true);

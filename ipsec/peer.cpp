@@ -58,6 +58,23 @@ bool IkePeer::repeats_init(Bytes message) const {
   });
 }
 
+void IkePeer::enter_spis(std::shared_ptr<IkeSpis> spis, std::size_t number) {
+  Impl& impl = *impl_;
+  impl.leave_spis();
+  impl.spis = std::move(spis);
+  impl.number = number;
+  impl.enter_spis();
+}
+std::optional<Arrival> IkePeer::take_arrival() {
+  return std::exchange(impl_->arrival, std::nullopt);
+}
+Actions IkePeer::adopt(TimePoint now, Arrival arrival) {
+  return impl_->adopt(now, std::move(arrival));
+}
+Actions IkePeer::refuse(TimePoint now, Arrival arrival) {
+  return impl_->refuse(now, std::move(arrival));
+}
+
 std::size_t IkePeer::ike_sas() const {
   return impl_->sas.size();
 }
@@ -70,7 +87,9 @@ Actions IkePeer::Impl::step(TimePoint now, const Event& event) {
 }
 
 void IkePeer::Impl::finish(Context& cx) {
+  std::erase(sas, nullptr);  // handed over
   std::erase_if(sas, [](const auto& s) { return s->gone; });
+  enter_spis();
   refresh_status();
   if (status.state == reported) return;
   if (status.state == PeerState::Established) backoff = {};

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,9 +23,11 @@ namespace cgw::ipsec {
 
 struct PeerConfig {
   IpAddress local;   // source of our datagrams
-  IpAddress remote;  // the peer's outside address
+  IpAddress remote;  // the peer's outside address; unspecified: it is known by who it is, and is not called
   Identity local_id;
   Identity remote_id;
+  // This one answers peers of unknown address until they have said who they are, and hands them over: see Arrival.
+  bool reception = false;
   // By which both sides authenticate: certificates when there are credentials, the shared key otherwise.
   SecretBytes psk;
   std::shared_ptr<const Credentials> credentials;
@@ -185,6 +188,20 @@ struct PeerStatus {
   std::uint32_t ike_rekeys = 0, child_rekeys = 0, attempts = 0;
 };
 
+// SPIs of ours, to the number of the peer whose IKE SA it is. The peers keep it.
+struct IkeSpis {
+  std::map<std::uint64_t, std::size_t> owner;
+  std::size_t half_open = 0;  // IKE SAs of all of them
+};
+
+// An IKE SA of the reception's whose peer has said, in IKE_AUTH, who it is; nothing of that is proved yet.
+struct ArrivalState;
+struct Arrival {
+  Identity who;
+  Endpoint from;
+  std::shared_ptr<ArrivalState> state;
+};
+
 class IkePeer {
  public:
   // entropy outlives the peer.
@@ -194,6 +211,11 @@ class IkePeer {
   IkePeer& operator=(const IkePeer&) = delete;
 
   Actions step(TimePoint now, const Event& event);
+  // Of the reception, after a step: whoever has said who it is goes to the peer of that name, which then sees to its
+  // IKE_AUTH, or is refused.
+  std::optional<Arrival> take_arrival();
+  Actions adopt(TimePoint now, Arrival arrival);
+  Actions refuse(TimePoint now, Arrival arrival);
   std::optional<TimePoint> next_deadline() const;
   const PeerStatus& status() const;
   // Whether a datagram that carries these SPIs (header fields) belongs to one of our IKE SAs.
@@ -202,6 +224,8 @@ class IkePeer {
   std::size_t ike_sas() const;
   const IpAddress& remote() const;  // the configured one
   std::size_t half_open() const;    // IKE SAs that the peer began and has not authenticated
+  // Where the SPIs of its IKE SAs are entered from now on, under `number`. nullptr: nowhere.
+  void enter_spis(std::shared_ptr<IkeSpis> spis, std::size_t number);
   // An IKE_SA_INIT request that was answered already: the same answer follows (RFC 7296 2.1).
   bool repeats_init(Bytes message) const;
 

@@ -12,8 +12,9 @@ namespace cgw::ipsec {
 
 // The state machine behind IkePeer. One file an exchange: sa_init.cpp with sa_init_answer.cpp, intermediate.cpp,
 // auth.cpp, create_child_sa.cpp with rekey_child.cpp and rekey_ike.cpp, followup_ke.cpp, informational.cpp;
-// auth_check.cpp proves who both are; liveness.cpp doubts and follows addresses; child.cpp installs and removes Child
-// SAs; reauthentication.cpp makes both anew; requests.cpp sends, retransmits and dispatches; peer.cpp is the rest.
+// auth_check.cpp proves who both are; arrival.cpp is for peers known by who they are, and tells whose SPIs are whose;
+// liveness.cpp doubts and follows addresses; child.cpp installs and removes Child SAs; reauthentication.cpp makes both
+// anew; requests.cpp sends, retransmits and dispatches; peer.cpp is the rest.
 struct IkePeer::Impl {
   struct Context {
     TimePoint now;
@@ -21,6 +22,16 @@ struct IkePeer::Impl {
   };
 
   Impl(PeerConfig c, Entropy& e) : config(std::move(c)), entropy(e) {}
+  ~Impl() { leave_spis(); }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  // arrival.cpp
+  void arrive(Context& cx, IkeSa& sa, const Payloads& auth);
+  Actions adopt(TimePoint now, Arrival arrival);
+  Actions refuse(TimePoint now, Arrival arrival);
+  void enter_spis();
+  void leave_spis();
 
   // peer.cpp
   Actions step(TimePoint now, const Event& event);
@@ -107,7 +118,7 @@ struct IkePeer::Impl {
   Buffer answer_init(Context& cx, IkeSa& sa, const Payloads& payloads);
   void accept_init(Context& cx, IkeSa& sa, const Payloads& request, const Chosen<IkeSuite>& chosen,
                    const KeyExchangeAnswer& ours);
-  void make_room(Context& cx);
+  void make_room(Context& cx, const IpAddress& from);
   void say_once(Context& cx, std::string text);
 
   // intermediate.cpp
@@ -236,6 +247,17 @@ struct IkePeer::Impl {
   std::string said_init;  // of IKE_SA_INIT messages, which nobody authenticates
   PeerStatus status;
   PeerState reported = PeerState::Idle;
+
+  std::optional<Arrival> arrival;
+  std::shared_ptr<IkeSpis> spis;
+  std::size_t number = 0;
+  std::vector<std::uint64_t> entered;
+  std::size_t entered_half_open = 0;
+};
+
+struct ArrivalState {
+  std::unique_ptr<IkeSa> sa;
+  Payloads auth;
 };
 
 // RFC 7296 2.16.

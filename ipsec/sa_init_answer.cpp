@@ -10,15 +10,19 @@
 namespace cgw::ipsec {
 namespace {
 
-constexpr std::size_t kMaxHalfOpen = 4;  // the oldest makes room
+constexpr std::size_t kMaxHalfOpen = 4;       // the oldest makes room
+constexpr std::size_t kMaxHalfOpenFrom = 16;  // one address, of a reception: a NAT may be in front of several peers
 
 }  // namespace
 
 // Half-open IKE SAs of one peer are few. One more takes the place of the oldest: of several at a time at most one will
 // come to anything, and that is the latest.
-void IkePeer::Impl::make_room(Context& cx) {
-  const auto half_open = [](const auto& s) { return !s->gone && s->state == IkeSa::State::HalfOpen; };
-  if (static_cast<std::size_t>(std::ranges::count_if(sas, half_open)) < kMaxHalfOpen) return;
+void IkePeer::Impl::make_room(Context& cx, const IpAddress& from) {
+  const auto half_open = [&](const auto& s) {
+    return !s->gone && s->state == IkeSa::State::HalfOpen && (!config.reception || s->remote.address == from);
+  };
+  const std::size_t most = config.reception ? kMaxHalfOpenFrom : kMaxHalfOpen;
+  if (static_cast<std::size_t>(std::ranges::count_if(sas, half_open)) < most) return;
   drop(cx, **std::ranges::find_if(sas, half_open));
 }
 
@@ -85,7 +89,7 @@ void IkePeer::Impl::on_init_request(Context& cx, const Header& h, const Received
     answer_init(cx, sa, {make_notify(NotifyType::InvalidSyntax)});
     return;
   }
-  make_room(cx);
+  make_room(cx, e.remote.address);
   sa.init_request = e.message;
   sa.ni = init->nonce;
   accept_init(cx, sa, chain->payloads, *chosen, *ours);

@@ -55,6 +55,6 @@ TEST_CASE("every example is read without an error or a warning, and read back as
     CHECK(*again == *c);
     CHECK(c->connections.front().tunnels.size() == 2);
   }
-  CHECK(seen ==
-        std::set<std::string>{"behind-nat.conf", "static.conf", "tgw-two-connections.conf", "vgw-dynamic.conf"});
+  CHECK(seen == std::set<std::string>{"behind-nat.conf", "hub.conf", "static.conf", "tgw-two-connections.conf",
+                                      "vgw-dynamic.conf"});
 }

@@ -190,3 +190,23 @@ TEST_CASE("secrets are checked only when there are any to check against") {
   CHECK(findings(kGood, nullptr).errors.empty());
   CHECK(findings(kGood, &none).errors.size() == 2);
 }
+TEST_CASE("a peer of unknown address does not get called, has a name of its own, and shares the IKE proposals") {
+  const std::string any = replaced(kGood, "  vpn-gateway outside-address 203.0.113.10\n",
+                                   "  vpn-gateway outside-address any\n  no initiate\n  remote-identity fqdn one\n"
+                                   "  local-identity fqdn hub\n");
+  CHECK(joined(findings(any).errors) == "");
+  const auto said = [&](const std::string& from, const std::string& to) {
+    return joined(findings(replaced(any, from, to)).errors);
+  };
+  CHECK(said("  no initiate\n", "").find("'no initiate' is missing") != std::string::npos);
+  CHECK(said("  remote-identity fqdn one\n", "").find("'remote-identity fqdn NAME' is missing") != std::string::npos);
+  CHECK(said("  local-identity fqdn hub\n", "").find("'local-identity fqdn NAME' is missing") != std::string::npos);
+  const std::string two = replaced(any, "  vpn-gateway outside-address 203.0.113.14\n",
+                                   "  vpn-gateway outside-address any\n  no initiate\n  remote-identity fqdn two\n"
+                                   "  local-identity fqdn hub\n");
+  CHECK(joined(findings(two).errors) == "");
+  CHECK(joined(findings(replaced(two, "fqdn two", "fqdn one")).errors).find("remote-identity is also that of") !=
+        std::string::npos);
+  CHECK(joined(findings(replaced(two, "fqdn two", "fqdn two\n  ike proposal aes256-sha256-ecp256")).errors)
+            .find("'ike proposal' is not that of") != std::string::npos);
+}

@@ -290,16 +290,195 @@ TEST_CASE(
   CHECK(d.peers.at(kPeer.address) == 1U);
   d.fill_half_open(1);
   CHECK(d.peers.half_open() == 1);
-  CHECK(d.peers.owner(d.spi, 0, kPeer.address) == std::nullopt);
+  CHECK(d.peers.owner(init_header(d.spi), kPeer.address) == std::nullopt);
   const auto& answer = std::get<SendDatagram>(d.answers.front());
-  const auto h = parse_header(answer.message).value();
-  CHECK(d.peers.owner(h.spi_i, h.spi_r, kPeer.address) == 1U);
-  CHECK(d.peers.owner(h.spi_i, h.spi_r, other_config.remote) == 1U);  // a NAT gave it another address
-  CHECK(d.peers.owner(h.spi_i + 1, h.spi_r, kPeer.address) == std::nullopt);
+  auto h = parse_header(answer.message).value();
+  h.initiator = true;  // IKE_AUTH
+  CHECK(d.peers.owner(h, kPeer.address) == 1U);
+  CHECK(d.peers.owner(h, other_config.remote) == 1U);  // a NAT gave it another address
+  Header wrong = h;
+  ++wrong.spi_i;
+  CHECK(d.peers.owner(wrong, kPeer.address) == std::nullopt);
+  wrong = h;
+  wrong.initiator = false;
+  CHECK(d.peers.owner(wrong, kPeer.address) == std::nullopt);
   d.peers.set(1, nullptr);
   CHECK(d.peers.at(kPeer.address) == std::nullopt);
-  CHECK(d.peers.owner(h.spi_i, h.spi_r, kPeer.address) == std::nullopt);
+  CHECK(d.peers.owner(h, kPeer.address) == std::nullopt);
   CHECK(d.peers.half_open() == 0);
+}
+
+namespace {
+
+// A hub: two peers that are known by their names, in front of them the reception.
+struct Hub {
+  Hub()
+      : first(config("first", "a.Key"), entropy),
+        second(config("second", "another.Key"), entropy),
+        reception(front(), entropy) {
+    for (IkePeer* p : {&first, &second, &reception})
+      p->step(now, Start{});
+    peers.set(0, &first);
+    peers.set(1, &second);
+    peers.set_reception(2, &reception);
+  }
+  static PeerConfig config(std::string_view name, std::string_view key) {
+    PeerConfig c;
+    c.local_id = Identity::fqdn("hub");
+    c.remote_id = Identity::fqdn(name);
+    c.psk = SecretBytes(key);
+    c.initiate = false;
+    return c;
+  }
+  static PeerConfig front() {
+    PeerConfig c;
+    c.reception = true;
+    c.initiate = false;
+    return c;
+  }
+  // A peer out there, which calls.
+  static PeerConfig caller(std::string_view name, std::string_view key) {
+    PeerConfig c = config(name, key);
+    std::swap(c.local_id, c.remote_id);
+    c.local = kPeer.address;
+    c.remote = kUs.address;
+    c.initiate = true;
+    return c;
+  }
+
+  // What the gateway does with one datagram; what is answered.
+  Actions receive(const Received& r) {
+    const auto v = demux.sort(now, r, peers);
+    if (const auto* a = std::get_if<Demux::Answer>(&v)) return {a->datagram};
+    const auto* d = std::get_if<Demux::Deliver>(&v);
+    if (d == nullptr) return {};
+    delivered.push_back(d->peer);
+    if (d->peer != 2) return (d->peer == 0 ? first : second).step(now, r);
+    Actions out = reception.step(now, r);
+    auto arrival = reception.take_arrival();
+    if (!arrival) return out;
+    arrivals.push_back(arrival->who.to_string());
+    for (IkePeer* p : {&first, &second}) {
+      if (same(arrival->who, Identity::fqdn(p == &first ? "first" : "second")))
+        return p->adopt(now, std::move(*arrival));
+    }
+    return reception.refuse(now, std::move(*arrival));
+  }
+  // All that two sides say to each other, the caller being seen at `seen`.
+  void talk(IkePeer& caller, Actions said, const Endpoint& seen) {
+    while (!said.empty()) {
+      Actions next;
+      for (const auto& a : said) {
+        const auto* d = std::get_if<SendDatagram>(&a);
+        if (d == nullptr) continue;
+        const Endpoint at{d->remote.address, d->remote.port};
+        for (const auto& reply : receive({.local = at, .remote = seen, .message = d->message})) {
+          if (const auto* r = std::get_if<SendDatagram>(&reply)) {
+            for (auto& more : caller.step(now, Received{.local = d->local, .remote = at, .message = r->message}))
+              next.push_back(std::move(more));
+          }
+        }
+      }
+      said = std::move(next);
+    }
+  }
+
+  CountingEntropy entropy;
+  TimePoint now{Seconds{1000}};
+  IkePeer first, second, reception;
+  PeerTable peers;
+  Demux demux{entropy};
+  std::vector<std::size_t> delivered;
+  std::vector<std::string> arrivals;
+};
+
+bool is_up(const IkePeer& p) {
+  return p.status().state == PeerState::Established;
+}
+
+}  // namespace
+
+TEST_CASE("peers of unknown address are known by IDi and proved by the key of that name, two of them behind one NAT") {
+  Hub hub;
+  CountingEntropy out_there;
+  IkePeer a(Hub::caller("first", "a.Key"), out_there), b(Hub::caller("second", "another.Key"), out_there);
+  hub.talk(b, b.step(hub.now, Start{}), {kPeer.address, 40001});
+  hub.talk(a, a.step(hub.now, Start{}), {kPeer.address, 40002});
+  CHECK(hub.arrivals == std::vector<std::string>{"second", "first"});
+  CHECK(is_up(a));
+  CHECK(is_up(b));
+  CHECK(is_up(hub.first));
+  CHECK(is_up(hub.second));
+  CHECK(hub.first.status().child->remote.port == 40002);
+  CHECK(hub.second.status().child->remote.port == 40001);
+  CHECK(hub.first.status().spi_i == a.status().spi_i);
+  CHECK(hub.reception.ike_sas() == 0);
+  CHECK(hub.peers.half_open() == 0);
+  // From here on each message is delivered to its peer, from another port too.
+  hub.delivered.clear();
+  hub.talk(a, a.step(hub.now, Renew{Renew::What::Liveness}), {kPeer.address, 40003});
+  CHECK(hub.delivered == std::vector<std::size_t>{0});
+  CHECK(hub.first.status().child->remote.port == 40003);
+}
+
+TEST_CASE("a name without its key, and a name that nobody has, get AUTHENTICATION_FAILED; nothing is left of them") {
+  for (const auto& [name, key] : {std::pair("first", "another.Key"), std::pair("nobody", "a.Key")}) {
+    CAPTURE(name);
+    Hub hub;
+    CountingEntropy out_there;
+    IkePeer liar(Hub::caller(name, key), out_there);
+    hub.talk(liar, liar.step(hub.now, Start{}), kPeer);
+    CHECK_FALSE(is_up(liar));
+    CHECK(liar.status().last_error.find("AUTHENTICATION_FAILED") != std::string::npos);
+    CHECK_FALSE(is_up(hub.first));
+    CHECK(hub.first.ike_sas() + hub.second.ike_sas() + hub.reception.ike_sas() == 0);
+  }
+}
+
+TEST_CASE("strangers at a reception: COOKIE from the ninth half-open IKE SA on, 16 at most from one address") {
+  Hub hub;
+  std::uint64_t spi = 1;
+  const auto knock = [&](const Endpoint& from) {
+    const auto v = hub.demux.sort(hub.now, message(init_header(++spi), init_payloads(), from), hub.peers);
+    if (std::holds_alternative<Demux::Deliver>(v)) {
+      hub.reception.step(hub.now, message(init_header(spi), init_payloads(), from));
+      return std::string("delivered");
+    }
+    if (notify_in(v, NotifyType::Cookie)) return std::string("cookie");
+    return std::string("ignored");
+  };
+  for (int i = 0; i < 8; ++i)
+    CHECK(knock(kPeer) == "delivered");
+  CHECK(knock(kPeer) == "cookie");
+  CHECK(hub.peers.half_open() == 8);
+  hub.now += Seconds{1};
+  for (int i = 0; i < 40; ++i)
+    hub.reception.step(hub.now, message(init_header(++spi), init_payloads()));
+  CHECK(hub.reception.half_open() == 16);
+  hub.reception.step(hub.now, message(init_header(++spi), init_payloads(), {*IpAddress::parse("192.0.2.1"), 500}));
+  CHECK(hub.reception.half_open() == 17);
+  hub.now += Seconds{31};
+  hub.reception.step(hub.now, Tick{});
+  CHECK(hub.peers.half_open() == 0);
+}
+
+TEST_CASE("the SPIs of a peer that is gone are nobody's, and a table that is gone is no peer's concern") {
+  auto hub = std::make_unique<Hub>();
+  CountingEntropy out_there;
+  IkePeer a(Hub::caller("first", "a.Key"), out_there);
+  hub->talk(a, a.step(hub->now, Start{}), kPeer);
+  Header h{
+      .spi_i = a.status().spi_i, .spi_r = a.status().spi_r, .exchange = Exchange::Informational, .initiator = true};
+  CHECK(hub->peers.owner(h, kPeer.address) == 0U);
+  hub->first.step(hub->now, Stop{});
+  CHECK(hub->peers.owner(h, kPeer.address) == std::nullopt);
+  IkePeer longer(Hub::config("first", "a.Key"), out_there);
+  {
+    PeerTable table;
+    table.set(0, &longer);
+  }
+  longer.step(hub->now, Start{});
+  CHECK(longer.ike_sas() == 0);
 }
 
 TEST_SUITE_END();
