@@ -201,6 +201,8 @@ void Ribs::changed(Rib& rib, const TableChange& c) {
       if (n.out[f]) n.out[f]->changed(c);
     }
     if (rib.changes) rib.changes->add(c.id);
+    for (ChangeQueue* q : rib.followers)
+      q->add(c.id);
   }
   rib.table.settle(c.id);
 }

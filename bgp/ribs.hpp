@@ -86,6 +86,11 @@ class Ribs {
   void follow_changes();
   std::vector<Prefix> take_changes(Family f, std::size_t most);
   bool has_changes() const;
+  // The same for others who look at whole tables by themselves: each change is added to their queue until they are
+  // gone.
+  void follow(Family f, ChangeQueue& queue) { families_[f].followers.push_back(&queue); }
+  void unfollow(Family f, ChangeQueue& queue) { std::erase(families_[f].followers, &queue); }
+  Table& mutable_table(Family f) { return families_[f].table; }
 
   // ---- what there is
   const Table& table(Family f) const { return families_[f].table; }
@@ -108,6 +113,7 @@ class Ribs {
     Table table;
     Aggregates aggregates;
     std::unique_ptr<ChangeQueue> changes;
+    std::vector<ChangeQueue*> followers;
   };
   struct Families {
     Rib v4, v6;

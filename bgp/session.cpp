@@ -198,7 +198,8 @@ void Session::Impl::send_open(Context& cx, ConnectionId id) {
   l.phase = Phase::OpenSent;
   l.delay_open.reset();
   l.hold = cx.now + kLargeHold;
-  send(cx, id, encode_open(our_open()));
+  l.sent_open = encode_open(our_open());
+  send(cx, id, l.sent_open);
 }
 
 void Session::Impl::on(Context& cx, const Disconnected& e) {

@@ -100,12 +100,14 @@ struct SendBytes {
 };
 struct SessionUp {
   Negotiated negotiated;
+  std::vector<std::uint8_t> sent_open, received_open;  // whole messages, as BMP tells them (RFC 7854 4.10)
 };
 // All routes of the neighbor go, unless `graceful`: then those of the families that the negotiation retains may stay,
 // stale, for the neighbor's restart time (RFC 4724 4.2, 8538 4).
 struct SessionDown {
   std::string why;
   bool graceful = false;
+  std::optional<Notification> sent, received;  // that ended it
 };
 struct RoutesReceived {
   Update update;  // well-formed; whether it may be used is for policy and bgp/eligibility

@@ -17,6 +17,8 @@ struct Session::Impl {
     std::optional<Open> peer;
     std::optional<Negotiated> negotiated;
     std::optional<TimePoint> hold, keepalive, delay_open, send_hold;
+    std::vector<std::uint8_t> sent_open, received_open;
+    std::optional<Notification> sent, received;  // the last words
   };
   struct Context {
     TimePoint now;

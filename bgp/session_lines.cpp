@@ -1,5 +1,6 @@
 // How connections are opened, spoken on and ended.
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -79,6 +80,7 @@ std::string Session::Impl::notify(Context& cx, ConnectionId id, const Notificati
   const Notification out = worded(id, n);
   send(cx, id, encode(out));
   status.last_notification_sent = out;
+  line(id).sent = out;
   return fmt::format("sent NOTIFICATION {} to {}: {}", out.to_string(), config.remote_address.to_string(), why);
 }
 
@@ -105,8 +107,8 @@ bool Session::Impl::graceful(End end) const {
 }
 
 void Session::Impl::lost(Context& cx, ConnectionId id, std::string why, End end) {
-  const bool was_established = line(id).phase == Phase::Established;
-  line(id) = Line{};
+  const Line ended = std::exchange(line(id), Line{});
+  const bool was_established = ended.phase == Phase::Established;
   cx.why = why;
   if (was_established) {
     if (status.established && cx.now - *status.established >= kProven) idle_hold = Seconds{1};
@@ -116,7 +118,7 @@ void Session::Impl::lost(Context& cx, ConnectionId id, std::string why, End end)
     status.established.reset();
     status.negotiated.reset();
     status.disabled = {};
-    cx.out.push_back(SessionDown{std::move(why), stays});
+    cx.out.push_back(SessionDown{std::move(why), stays, ended.sent, ended.received});
   }
   if (running && !live() && !retry) retry_after(cx, jittered(kQuickRetry));
 }

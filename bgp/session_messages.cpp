@@ -85,7 +85,7 @@ void Session::Impl::on_notification(Context& cx, ConnectionId id, Bytes body) {
       fmt::format("received NOTIFICATION {} from {}: {}", n ? n->to_string() : "(malformed)",
                   config.remote_address.to_string(), n ? n->meaning() : "it is shorter than its code and subcode");
   if (n && n->code == 2 && n->subcode == 2) text += fmt::format(" (we are AS {})", config.local_as.value());
-  if (n) status.last_notification_received = *n;
+  if (n) status.last_notification_received = line(id).received = *n;
   const bool collision = n == kCollision;
   if (collision) {
     cx.out.push_back(Note{Level::Info, text});

@@ -42,6 +42,7 @@ void Session::Impl::on_open(Context& cx, ConnectionId id, Bytes body) {
   if (!open) return refuse(cx, id, open.error().notification, open.error().why);
   if (const auto no = refusal(*open)) return refuse(cx, id, no->notification, no->why);
   line(id).peer = *open;
+  line(id).received_open = frame(MessageType::Open, body);
   if (resolve_collision(cx, id)) confirm(cx, id);
 }
 
@@ -130,7 +131,7 @@ void Session::Impl::establish(Context& cx, ConnectionId id) {
   context.accept_as_sets = config.accept_as_sets;
   said.clear();
   cx.why = "KEEPALIVE received";
-  cx.out.push_back(SessionUp{*l.negotiated});
+  cx.out.push_back(SessionUp{*l.negotiated, l.sent_open, l.received_open});
 }
 
 }  // namespace cgw::bgp
