@@ -144,7 +144,7 @@ void Aggregates::follow(PrefixId id) {
   if (now == before) return;
   const Prefix prefix = table_.prefixes().prefix(id);
   for (State& s : states_) {
-    const bool counted = s.phase != Phase::Finding || s.found > id.value();
+    const bool counted = s.phase == Phase::Standing || (s.phase == Phase::Finding && s.found > id.value());
     if (!counted || s.config.prefix == prefix || !s.config.prefix.contains(prefix)) continue;
     count(s, before, -1);
     count(s, now, 1);
@@ -257,7 +257,7 @@ void Aggregates::walk_suppression(Outcome& out) {
 
 std::uint32_t Aggregates::parts(const Prefix& p) const {
   const auto s = std::ranges::find(states_, p, [](const State& state) { return state.config.prefix; });
-  return s == states_.end() ? 0 : s->count;
+  return s == states_.end() || s->phase == Phase::Going ? 0 : s->count;
 }
 
 }  // namespace cgw::bgp

@@ -157,6 +157,19 @@ TEST_SUITE("bgp/aggregates") {
     CHECK(b.parts(kWhole) == 1);
   }
 
+  TEST_CASE("one that goes before its parts are found counts nothing any more") {
+    Summaries b;
+    b.announce(b.one, {kPart, kOtherPart}, path({1}));
+    b.ribs.set_aggregates({aggregate(kWhole), aggregate("0.0.0.0/0")});
+    b.settle();
+    b.ribs.set_aggregates({aggregate(kWhole), aggregate("0.0.0.0/0", false, true)});
+    b.ribs.set_aggregates({aggregate(kWhole)});
+    b.withdraw(b.one, {kPart});
+    CHECK(b.ribs.aggregates(Family::V4).parts(Prefix::parse("0.0.0.0/0").value()) == 0);
+    CHECK(b.parts(kWhole) == 1);
+    CHECK(b.heard("0.0.0.0/0") == nullptr);
+  }
+
   TEST_CASE("a change of as-set is one of the path alone") {
     Summaries b;
     b.announce(b.one, {kPart}, path({1, 7}));
