@@ -9,6 +9,11 @@ namespace cgw::cli {
 std::string render_vpn(const boost::json::value& tree);
 std::string render_bgp_summary(const boost::json::value& tree);  // FRR's layout
 std::string render_ip_route(const boost::json::value& tree);     // FRR's layout
+// FRR's layouts of `show bgp ipv4|ipv6 unicast`, with a prefix, and of a neighbor's advertised, received or filtered
+// routes.
+std::string render_bgp_table(const boost::json::value& tree);
+std::string render_bgp_prefix(const boost::json::value& tree);
+std::string render_bgp_neighbor_routes(const boost::json::value& tree);
 std::string render_running_config(const boost::json::value& tree);
 std::string render_version(const boost::json::value& tree);
 
