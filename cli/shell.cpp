@@ -3,6 +3,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include <fmt/format.h>
@@ -19,13 +20,25 @@
 namespace cgw::cli {
 namespace {
 
+// A neighbor's own routes are a table.
+std::string render_bgp_neighbor(const boost::json::value& tree) {
+  const bool table = tree.is_object() && tree.as_object().contains("routes");
+  return table ? render_bgp_table(tree) : render_bgp_neighbor_routes(tree);
+}
+
 struct Renderer {
   std::string_view request;
   std::string (*text)(const boost::json::value&);
+  bool takes_arguments = false;  // which follow in the request
 };
 constexpr Renderer kRenderers[] = {
-    {"show vpn", render_vpn},           {"show bgp summary", render_bgp_summary},
-    {"show ip route", render_ip_route}, {"show running-config", render_running_config},
+    {"show vpn", render_vpn},
+    {"show bgp summary", render_bgp_summary},
+    {"show bgp table", render_bgp_table, true},
+    {"show bgp prefix", render_bgp_prefix, true},
+    {"show bgp neighbor", render_bgp_neighbor, true},
+    {"show ip route", render_ip_route},
+    {"show running-config", render_running_config},
     {"show version", render_version},
 };
 
@@ -63,7 +76,10 @@ int Shell::run(std::string_view line) {
   if (request == "test policy") return order(fmt::format("test policy route-map {}", fmt::join(m->args, " ")));
   if (request == "debug ike") return order(m->negated ? "no " + request : request);
   if (!request.starts_with("show")) return kOk;  // enable, disable, terminal length: nothing to do
-  return show(request, !m->args.empty() && m->args.back() == "json");
+  auto args = m->args;
+  const bool json = !args.empty() && args.back() == "json";
+  if (json) args.pop_back();
+  return show(request, args, json);
 }
 
 // Something that the daemon is to do.
@@ -74,8 +90,11 @@ int Shell::order(const std::string& request) const {
   return kOk;
 }
 
-int Shell::show(const std::string& request, bool json) {
-  auto tree = ask(run_dir_, request);
+int Shell::show(const std::string& request, const std::vector<std::string>& args, bool json) {
+  const auto* renderer = std::ranges::find(kRenderers, request, &Renderer::request);
+  const bool found = renderer != std::end(kRenderers);
+  const bool more = found && renderer->takes_arguments;
+  auto tree = ask(run_dir_, more ? fmt::format("{} {}", request, fmt::join(args, " ")) : request);
   if (!tree) return complain(tree.error().text, tree.error().status);
   if (json) {
     if (request == "show running-config" && tree->is_object())
@@ -83,9 +102,7 @@ int Shell::show(const std::string& request, bool json) {
     fmt::print("{}", pretty(*tree));
     return kOk;
   }
-  for (const auto& r : kRenderers) {
-    if (r.request == request) fmt::print("{}", r.text(*tree));
-  }
+  if (found) fmt::print("{}", renderer->text(*tree));
   return kOk;
 }
 

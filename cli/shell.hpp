@@ -21,7 +21,7 @@ class Shell {
   const std::string& hostname();
 
  private:
-  int show(const std::string& request, bool json);
+  int show(const std::string& request, const std::vector<std::string>& args, bool json);
   int order(const std::string& request) const;
   int refuse(std::string_view line, const config::NoMatch& why);
   int complain(std::string_view text, int status) const;

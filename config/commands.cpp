@@ -15,6 +15,8 @@ using Done = Result<void, std::string>;
 
 // ---- exec
 
+// A macro, since the compiler joins literals only.
+#define CGW_BGP_HELP "Show running system information\nBGP information\nAddress Family\nAddress Family modifier\n"
 constexpr Command kExec[] = {
     {.mode = Mode::Exec,
      .pattern = "show vpn [json]",
@@ -30,6 +32,25 @@ constexpr Command kExec[] = {
      .help = "Show running system information\nIP information\nBGP information\nSummary of BGP neighbor "
              "status\nJavaScript Object Notation",
      .request = "show bgp summary"},
+    {.mode = Mode::Exec,
+     .pattern = "show bgp {ipv4|ipv6} unicast [json]",
+     .help = CGW_BGP_HELP "JavaScript Object Notation",
+     .request = "show bgp table"},
+    {.mode = Mode::Exec,
+     .pattern = "show bgp {ipv4|ipv6} unicast A.B.C.D/M|X:X::X:X/M [json]",
+     .help = CGW_BGP_HELP "Network in the BGP routing table to display\nJavaScript Object Notation",
+     .request = "show bgp prefix"},
+    {.mode = Mode::Exec,
+     .pattern = "show bgp {ipv4|ipv6} unicast A.B.C.D|X:X::X:X [json]",
+     .help = CGW_BGP_HELP "Network in the BGP routing table to display\nJavaScript Object Notation",
+     .request = "show bgp prefix"},
+    {.mode = Mode::Exec,
+     .pattern = "show bgp {ipv4|ipv6} unicast neighbors A.B.C.D|X:X::X:X "
+                "{advertised-routes|received-routes|filtered-routes|routes} [json]",
+     .help = CGW_BGP_HELP "Detailed information on TCP and BGP neighbor connections\nNeighbor to display information "
+                          "about\nWhat it was told, what it has sent, what of that policy refused, what is "
+                          "used\nJavaScript Object Notation",
+     .request = "show bgp neighbor"},
     {.mode = Mode::Exec,
      .pattern = "show ip route [json]",
      .help = "Show running system information\nIP information\nIP routing table\nJavaScript Object Notation",
@@ -77,6 +98,7 @@ constexpr Command kExec[] = {
     {.mode = Mode::Exec, .pattern = "exit", .help = "Exit current mode and down to previous mode", .request = "exit"},
     {.mode = Mode::Exec, .pattern = "quit", .help = "Exit current mode and down to previous mode", .request = "exit"},
 };
+#undef CGW_BGP_HELP
 
 // ---- global
 

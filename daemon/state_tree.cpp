@@ -5,6 +5,7 @@
 #include <boost/json/object.hpp>
 
 #include "config/config.hpp"
+#include "daemon/bgp_tree.hpp"
 #include "daemon/version.hpp"
 
 namespace cgw {
@@ -300,6 +301,16 @@ json::object connected_entry(const Tunnel& t) {
           {"nexthops", json::array{std::move(hop)}}};
 }
 
+BgpView bgp_view(const Gateway& g) {
+  const auto id = config::bgp_identifier(g.config());
+  return {.speaker = g.bgp(),
+          .router_id = bgp::RouterId{id ? id->v4_value() : 0},
+          .asn = bgp::Asn{g.config().bgp->asn},
+          .hostname = g.config().hostname,
+          .now = now(),
+          .wall = std::chrono::system_clock::now()};
+}
+
 }  // namespace
 
 json::value show_vpn(const Gateway& g) {
@@ -381,6 +392,8 @@ Result<json::value, std::string> show(const Gateway& g, std::string_view request
   if (request == "show ip route") return show_ip_route(g);
   if (request == "show running-config") return show_running_config(g);
   if (request == "show version") return show_version(g);
+  if (request.starts_with("show bgp "))
+    return g.config().bgp ? show_bgp_routes(bgp_view(g), request) : fail(std::string("% BGP instance not found"));
   return fail("% Unknown command: " + printable(request));
 }
 

@@ -63,6 +63,19 @@ TEST_CASE("rekey goes to the daemon in full words, with the connection and the t
         std::vector<std::string>{"rekey vpn vpn-1 tunnel 2 authentication", "rekey vpn vpn-1 tunnel 1 esp"});
 }
 
+TEST_CASE("routes are asked for with their family, prefix or neighbor, and json stays here") {
+  World w;
+  w.run("show bgp ipv4 unicast");
+  w.run("sh bgp ipv6 uni json");
+  w.run("show bgp ipv4 unicast 10.0.0.0/16 json");
+  w.run("show bgp ipv6 unicast 2001:db8::1");
+  w.run("show bgp ipv4 unicast neighbors 169.254.10.1 adv");
+  CHECK(w.daemon.requests() == std::vector<std::string>{"show bgp table ipv4", "show bgp table ipv6",
+                                                        "show bgp prefix ipv4 10.0.0.0/16",
+                                                        "show bgp prefix ipv6 2001:db8::1",
+                                                        "show bgp neighbor ipv4 169.254.10.1 advertised-routes"});
+}
+
 TEST_CASE("json is the answer itself, indented as FRR does") {
   World w;
   CHECK(w.run("show version json").out ==
