@@ -83,7 +83,7 @@ class Builder {
     if (open_.empty()) {
       open_.push_back(std::move(node));
     } else if (open_.back().kind == JsonNode::Kind::Object) {
-      open_.back().members.emplace_back(std::move(keys_.back()), std::move(node));
+      open_.back().members.push_back({std::move(keys_.back()), std::move(node)});
     } else {
       open_.back().items.push_back(std::move(node));
     }
@@ -118,13 +118,6 @@ class Builder {
 };
 
 }  // namespace
-
-const JsonNode* JsonNode::find(std::string_view name) const {
-  for (const auto& [key, node] : members) {
-    if (key == name) return &node;
-  }
-  return nullptr;
-}
 
 std::optional<JsonNode> parse_json(const Source& source, Complaints& wrong) {
   boost::json::parse_options options;

@@ -1,8 +1,8 @@
 #pragma once
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "config/import/source.hpp"
@@ -10,15 +10,19 @@
 // JSON of a file, with the place of every value; private to this folder.
 namespace cgw::config {
 
+struct JsonMember;
+
 struct JsonNode {
   enum class Kind : std::uint8_t { Null, Bool, Number, String, Array, Object } kind = Kind::Null;
   std::size_t offset = 0;
   std::string text;  // of a string; of a number as it is written; "true", "false"
-  std::vector<std::pair<std::string, JsonNode>> members;
+  std::vector<JsonMember> members;
   std::vector<JsonNode> items;
+};
 
-  // A member by name, the first of them; null: there is none, or this is no object.
-  const JsonNode* find(std::string_view name) const;
+struct JsonMember {
+  std::string key;
+  JsonNode node;
 };
 
 // Nothing, with a complaint, when it is not JSON or has more than a file of AWS's would.
