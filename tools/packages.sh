@@ -13,6 +13,7 @@ packages_test="tshark tcpdump clang-format bgpdump python3-scapy
   frr gobgpd openbgpd exabgp"
 # The kernel image itself is only unpacked (tests/vm/run), never installed.
 packages_vm="qemu-system-x86 busybox-static cpio kmod"
-# A peer that excludes strongSwan's packages, with its libraries: unpacked as well (tests/vm/libreswan).
+# Peers that exclude strongSwan's packages or start by themselves, with their libraries: unpacked as well (tests/vm/peer_packages).
 packages_vm_unpacked="libreswan libunbound8 libldns3 libnss3 libnspr4 libnss3-tools
-  libevent-core-2.1-7 libevent-pthreads-2.1-7 libcap-ng0 libcurl3-nss libldap-2.5-0"
+  libevent-core-2.1-7 libevent-pthreads-2.1-7 libcap-ng0 libcurl3-nss libldap-2.5-0
+  openiked libevent-2.1-7"

@@ -22,12 +22,13 @@ PUBLIC = {"cgw": CUSTOMER, "peer": OUTSIDE}
 
 
 class Bench:
-    def __init__(self, build, peer, ike="aes256gcm16-prfsha384-ecp384", esp="aes256gcm16-ecp384", nat="", offers=(), lines=(),
+    def __init__(self, build, peer, ike="", esp="", nat="", offers=(), lines=(),
                  **how):
-        """ike, esp: what the peer has; offers: what cgwd has, if that is more; nat: who is behind one, cgw | peer | both;
+        """ike, esp: what the peer has, empty for its best; offers: what cgwd has, if that is more; nat: who is behind one, cgw | peer | both;
         lines: more of cgwd's configuration; how: the rest of peers.Side."""
         self.directory = f"/tmp/interop-{os.getpid()}-{len(os.listdir('/tmp'))}"
         os.makedirs(self.directory)
+        ike, esp = ike or PEERS[peer].SUITE[0], esp or PEERS[peer].SUITE[1]
         self.build, self.nat = build, [side for side in ("cgw", "peer") if nat in (side, "both")]
         self.cgwd, self.cgwsh = program(build, "cgwd"), program(build, "cgwsh")
         self.log = os.path.join(self.directory, "cgwd.log")

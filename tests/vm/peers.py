@@ -1,6 +1,6 @@
-"""The far end of a tunnel with kernel ESP: strongSwan or Libreswan, started, asked for this and that, killed.
+"""The far end of a tunnel with kernel ESP: strongSwan, Libreswan or OpenIKED, started, asked for this and that, killed.
 
-Both take `Side`: who they are, who we are, how both prove it, and the algorithms in cgwd's words.
+All take `Side`: who they are, who we are, how both prove it, and the algorithms in cgwd's words.
 """
 import dataclasses
 import os
@@ -33,8 +33,9 @@ class Side:
 
 class Strongswan:
     """An xfrm interface, 0.0.0.0/0 both ways: as AWS does it."""
-    LACKS = ()
-    CROSSES = True  # rekeys of both sides may meet
+    SUITE = ("aes256gcm16-prfsha384-ecp384", "aes256gcm16-ecp384")
+    CROSSES = True      # rekeys of both sides may meet
+    LACKS = "nothing"   # of what AWS's tunnel options name
 
     def __init__(self, side):
         self.side = side
@@ -44,6 +45,10 @@ class Strongswan:
     @property
     def log(self):
         return self.charon.log
+
+    @staticmethod
+    def has(ike, esp):
+        return True
 
     def prepare(self):
         namespace = self.side.namespace
@@ -101,14 +106,15 @@ class Libreswan:
     since the package and strongSwan's exclude each other."""
     GROUPS = {"modp1536": "dh5", "modp2048": "dh14", "modp3072": "dh15", "modp4096": "dh16", "modp6144": "dh17", "modp8192": "dh18",
               "ecp256": "dh19", "ecp384": "dh20", "ecp521": "dh21", "curve25519": "dh31"}
-    LACKS = ("modp1024", "modp1024s160", "modp2048s224", "modp2048s256")
+    SUITE = Strongswan.SUITE
     # Its 4.10 confuses message IDs when a request of ours comes while it prepares one of its own ("EXPECTATION FAILED:
     # ... recv == ... sent"): that exchange is never answered.
     CROSSES = False
+    LACKS = "groups 2, 22, 23 and 24, a PRF other than the integrity algorithm's hash"
 
     def __init__(self, side):
         self.side = side
-        self.tree = os.environ["LIBRESWAN"]
+        self.tree = os.environ["PEER_PACKAGES"]
         self.log = self.path("pluto.log")
         self.record = None
         os.makedirs(side.directory, exist_ok=True)
@@ -123,10 +129,12 @@ class Libreswan:
     def path(self, name):
         return os.path.join(self.side.directory, name)
 
+    @classmethod
+    def has(cls, ike, esp):
+        return all(suite.split("-")[-1] in cls.GROUPS for suite in (ike, esp.removesuffix("-esn"))) and not re.search(r"-sha\d+-prfsha", ike)
+
     def prepare(self):
-        namespace = self.side.namespace
-        run("ip", "-n", namespace, "addr", "add", f"{INSIDE}/32", "dev", "lo")
-        run("ip", "-n", namespace, "route", "add", f"{CUSTOMER_INSIDE}/32", "dev", "wan0", "src", INSIDE)
+        add_inside(self.side.namespace)
         os.makedirs(self.path("nss"), exist_ok=True)
         self.nss("certutil", "-N", "--empty-password")
         if self.side.pki:
@@ -224,9 +232,131 @@ class Libreswan:
         os.unlink(self.path("pluto.ctl"))
 
 
+class Openiked:
+    """Debian's port, through PF_KEY. It rekeys by its own clock only."""
+    GROUPS = ("modp1024", "modp1536", "modp2048", "modp3072", "modp4096", "modp6144", "modp8192", "ecp256", "ecp384", "ecp521",
+              "curve25519")
+    CHILD_SECONDS, IKE_SECONDS = 9, 30
+    SUITE = ("aes256gcm16-prfsha384-ecp384", "aes256-sha384-ecp384")
+    CROSSES = False
+    # PF_KEY of Linux knows no AEAD, and truncates SHA2-256 to 96 bits.
+    LACKS = "AES-GCM and SHA2-256 for ESP, ESN, groups 22, 23 and 24"
+
+    def __init__(self, side):
+        self.side = side
+        self.tree = os.environ["PEER_PACKAGES"]
+        self.log = self.path("iked.log")
+        self.record = None
+        os.makedirs(side.directory, exist_ok=True)
+
+    def path(self, name):
+        return os.path.join(self.side.directory, name)
+
+    @property
+    def environment(self):
+        return {"LD_LIBRARY_PATH": os.path.join(self.tree, "usr/lib/x86_64-linux-gnu")}
+
+    def prepare(self):
+        """The guest's /etc is nobody else's."""
+        run("modprobe", "af_key")
+        add_inside(self.side.namespace)
+        with open("/etc/passwd") as file:
+            if "_iked:" not in file.read():
+                run("adduser", "--system", "--home", "/var/empty", "--no-create-home", "--force-badname", "--group", "_iked")
+        for name in ("ca", "certs", "crls", "private", "pubkeys"):
+            os.makedirs(f"/etc/iked/{name}", exist_ok=True)
+        os.makedirs("/var/empty", exist_ok=True)
+        pki = self.side.pki
+        if pki:
+            write("/etc/iked/private/local.key", pki.text("vgw1.key"), 0o600)
+            write("/etc/iked/certs/vgw1.crt", pki.text("vgw1.pem"))
+            write("/etc/iked/certs/sub.crt", pki.text("sub.pem"))
+            write("/etc/iked/ca/ca.crt", pki.text("ca.pem"))
+        else:
+            run("openssl", "ecparam", "-genkey", "-name", "prime256v1", "-noout", "-out", "/etc/iked/private/local.key")
+        run("openssl", "pkey", "-in", "/etc/iked/private/local.key", "-pubout", "-out", "/etc/iked/local.pub")
+
+    @classmethod
+    def has(cls, ike, esp):
+        return not re.search("gcm|sha256|esn", esp) and all(suite.split("-")[-1] in cls.GROUPS for suite in (ike, esp))
+
+    @staticmethod
+    def words(suite):
+        """aes256-sha384-ecp384 as iked.conf has it."""
+        parts = suite.split("-")
+        cipher = re.sub(r"^aes(\d+)(gcm)?(16)?$", lambda m: f"aes-{m[1]}" + ("-gcm" if m[2] else ""), parts.pop(0))
+        rows, known = [f"enc {cipher}"], {"sha1": "hmac-sha1", "sha256": "hmac-sha2-256", "sha384": "hmac-sha2-384", "sha512": "hmac-sha2-512"}
+        for part in parts:
+            if part.startswith("prf"):
+                rows.append(f"prf {known[part[3:]]}")
+            elif part in known:
+                rows.append(f"auth {known[part]}")
+            else:
+                rows.append(f"group {part}")
+        return rows
+
+    def write_connection(self, ike, esp):
+        side = self.side
+        first, second = self.words(ike), self.words(esp)
+        if not any(row.startswith("prf") for row in first):
+            first += [row.replace("auth", "prf") for row in first if row.startswith("auth")]
+        who = (f'srcid "/O=Lab/CN=vgw1.lab" dstid "/O=Lab/CN=cgw.lab"' if side.pki else f"srcid {OUTSIDE} dstid {CUSTOMER}")
+        proof = "rfc7427" if side.pki else f'psk "{SECRET}"'
+        write(self.path("iked.conf"), "set nomobike\nset enforcesingleikesa\nset fragmentation\n" + " ".join((
+            f'ikev2 "{NAME}" {"active" if side.starts else "passive"} esp from {INSIDE} to {CUSTOMER_INSIDE}',
+            f"local {side.address} peer {CUSTOMER}", "ikesa", *first, "childsa", *second, "noesn", who,
+            f"ikelifetime {side.ike_seconds or self.IKE_SECONDS} lifetime {side.child_seconds or self.CHILD_SECONDS}", proof)) + "\n", 0o600)
+
+    def start(self):
+        self.write_connection(self.side.ike, self.side.esp)
+        self.record = processes.start(self.side.namespace, [
+            os.path.join(self.tree, "usr/sbin/iked"), "-dvv", "-f", self.path("iked.conf"), "-s", self.path("iked.sock")],
+            self.log, self.environment)
+
+        def ready():
+            if not processes.alive(self.record):
+                raise LabError("iked ended at once: " + tail(self.log))
+            return os.path.exists(self.path("iked.sock"))
+        wait_for("iked", ready, 60)
+
+    def control(self, *arguments):
+        return run("ip", "netns", "exec", self.side.namespace, "env", *(f"{k}={v}" for k, v in self.environment.items()),
+                   os.path.join(self.tree, "usr/sbin/ikectl"), "-s", self.path("iked.sock"), *arguments)
+
+    def use(self, ike, esp):
+        self.side.ike, self.side.esp = ike, esp
+        self.write_connection(ike, esp)
+        self.control("reload")
+
+    def initiate(self):
+        """Only a policy that is active opens a tunnel."""
+        self.side.starts = True
+        self.use(self.side.ike, self.side.esp)
+
+    def terminate(self):
+        self.control("reset", "sa")
+
+    def rekey(self, what):
+        """Its lifetimes do that."""
+
+    def fragments(self):
+        with open(self.log) as file:
+            return "FRAGMENTATION_SUPPORTED" in file.read()
+
+    def kill(self):
+        processes.stop([self.record], 9)
+        flush(self.side.namespace)
+
+
+def add_inside(namespace):
+    """The inside address of a peer without an interface for the tunnel."""
+    run("ip", "-n", namespace, "addr", "add", f"{INSIDE}/32", "dev", "lo")
+    run("ip", "-n", namespace, "route", "add", f"{CUSTOMER_INSIDE}/32", "dev", "wan0", "src", INSIDE)
+
+
 def flush(namespace):
     for what in ("state", "policy"):
         run("ip", "-n", namespace, "xfrm", what, "flush")
 
 
-PEERS = {"strongswan": Strongswan, "libreswan": Libreswan}
+PEERS = {"strongswan": Strongswan, "libreswan": Libreswan, "openiked": Openiked}
