@@ -19,6 +19,12 @@ Path bgp(std::uint32_t exit) {
   return p;
 }
 
+Path weighted(std::uint32_t exit) {
+  Path p = bgp(exit);
+  p.weight = 10;
+  return p;
+}
+
 Path fixed(std::uint32_t exit) {
   Path p = bgp(exit);
   p.protocol = Protocol::Static;
@@ -43,10 +49,12 @@ Row row(Rule rule, Path base, F&& worsen) {
 TEST_CASE("each rule decides where all before it are equal [RFC 4271 9.1.2.2]") {
   const Row rows[] = {
       row(Rule::Distance, bgp(1), [](Path& p) { p.distance = 21; }),
+      row(Rule::Weight, weighted(1), [](Path& p) { p.weight = 0; }),
       row(Rule::LocalPref, bgp(1), [](Path& p) { p.local_pref = 99; }),
       row(Rule::AsPathLength, bgp(1), [](Path& p) { p.as_path_length = 1; }),
       row(Rule::Origin, bgp(1), [](Path& p) { p.origin = 1; }),
       row(Rule::Med, bgp(1), [](Path& p) { p.med = 101; }),
+      row(Rule::Kind, bgp(1), [](Path& p) { p.internal = true; }),
       row(Rule::Preference, fixed(1), [](Path& p) { p.preference = 1; }),
       row(Rule::Oldest, bgp(1), [](Path& p) { p.learned += Seconds(1); }),
       row(Rule::RouterId, bgp(1), [](Path& p) { p.router_id = 1; }),

@@ -49,6 +49,35 @@ struct Fib {
 
 }  // namespace
 
+TEST_CASE(
+    "all paths of a protocol are replaced at once; what is the same changes nothing, and a path stays as old as it "
+    "is") {
+  Rib rib;
+  for (std::uint32_t e : {1U, 2U, 3U})
+    rib.set_fitness(ExitId(e), Fitness::Up);
+  Path fixed = path(3);
+  fixed.protocol = Protocol::Static;
+  rib.update(net(0), fixed);
+  rib.replace(net(0), Protocol::Bgp, {path(1, 100), path(2, 200)});
+  CHECK(rib.find(net(0))->candidates.size() == 3);
+  rib.take_changes();
+  Path younger = path(1, 100);
+  younger.learned += Seconds{5};
+  rib.replace(net(0), Protocol::Bgp, {younger, path(2, 200)});
+  CHECK(rib.take_changes().empty());
+  rib.replace(net(0), Protocol::Bgp, {path(2, 200)});
+  CHECK_FALSE(rib.take_changes().empty());
+  CHECK(rib.find(net(0))->candidates.size() == 2);
+  rib.replace(net(0), Protocol::Bgp, {});
+  CHECK(rib.find(net(0))->candidates.size() == 1);
+  // Retained when its session went: that nobody offers it is no news.
+  rib.replace(net(1), Protocol::Bgp, {path(1)});
+  rib.withdraw_all(Protocol::Bgp, ExitId(1), true);
+  rib.replace(net(1), Protocol::Bgp, {});
+  rib.take_changes();
+  CHECK(rib.find(net(1))->blackhole);
+}
+
 TEST_CASE("a verdict changes one group, however many prefixes it serves") {
   Rib rib;
   for (std::uint32_t e : {1U, 2U})
