@@ -1,5 +1,6 @@
 """cgwd's BGP with the speakers that Debian has: one scenario each, the same assertions as far as the peer can do it."""
 import contextlib
+import signal
 import time
 
 from bgplab import bed as beds
@@ -17,27 +18,29 @@ FEEDERS = (("10.99.0.20", 64801), ("10.99.0.21", 64802))
 
 
 class Pair:
-    """cgwd's speaker at one end, the peer at the other: neighbor 1 over IPv4, 2 over IPv6, 3 and 4 are feeders of ours."""
+    """cgwd's speaker at one end, the peer at the other: 1 is its session over IPv4, 2 over IPv6; 3 and 4 are feeders of ours."""
 
     def __init__(self, made, build, peer_type):
         self.made, self.build, self.peer_type = made, build, peer_type
         self.peer = self.host = None
         self.feeders = []
 
-    def start(self, words=ALL, key=None, feeders=False, **wishes):
+    def start(self, words=ALL, key=None, **wishes):
         """Both anew."""
         self.stop()
         w = peers.Wishes(**wishes)
+        self.peer = self.peer_type(self.made, w)
+        self.peer.start()
+        self.start_host(words, key)
+
+    def start_host(self, words=ALL, key=None):
+        w = self.peer.wishes
         key = w.md5 if key is None else key
         if self.peer_type is peers.Frr:
             key = key.replace(" ", "-")  # FRR takes no blanks
         md5 = f",md5={key}" if self.peer_type.md5 else ""
-        self.peer = self.peer_type(self.made, w)
-        self.peer.start()
-        self.host = Host(self.made, self.build, f"{peers.V4}:{w.asn},dial{md5},{words}", f"{peers.V6}:{w.asn},{words}",
+        self.host = Host(self.made, self.build, f"{peers.V4}:{w.asn},dial{md5},{words}", f"{peers.V6}:{w.asn},dial,{words}",
                          *(f"{address}:{asn}" for address, asn in FEEDERS), f"{OURS},large={OURS_LARGE}", OURS_V6)
-        if feeders:
-            self.feed()
 
     def feed(self):
         for number, (address, asn) in enumerate(FEEDERS, 3):
@@ -176,6 +179,34 @@ def checks_roles(both):
     check(both.host.status(1)["state"] != "Established", "two providers have a session")
 
 
+def survives_restart(both):
+    """The peer dies without a word and comes again: its routes stay meanwhile (RFC 4724)."""
+    both.start()
+    both.up()
+    wait_for("routes", lambda: both.host.routes(peers.ROUTES[0], 1), 10, 0.1)
+    both.peer.stop(signal.SIGKILL)
+    wait_for("the end of the session", lambda: both.host.status(1)["state"] != "Established", 10, 0.1)
+    time.sleep(0.5)
+    check(both.host.routes(peers.ROUTES[0], 1), "the routes of a restarting neighbor are gone")
+    both.peer = type(both.peer)(both.made, both.peer.wishes)
+    both.peer.start()
+    both.up()
+    wait_for("routes", lambda: both.host.routes(peers.ROUTES[0], 1), 10, 0.1)
+
+
+def restarts(both):
+    """We die without a word and come again: the peer keeps our routes meanwhile."""
+    both.start()
+    both.up()
+    wait_for(f"{OURS} at the peer", lambda: both.peer.paths(OURS), 15, 0.1)
+    both.host.kill()
+    time.sleep(1)
+    check(both.peer.paths(OURS), "the peer has dropped our routes while we restart")
+    both.start_host(ALL + ",restarted")
+    both.up()
+    wait_for(f"{OURS} at the peer", lambda: both.peer.paths(OURS), 15, 0.1)
+
+
 # ---- the scenarios
 
 def run(build, peer_type, agreed, *assertions):
@@ -188,25 +219,26 @@ def run(build, peer_type, agreed, *assertions):
                 raise LabError(f"{one.__name__}: {error}\n--- the peer\n{both.peer.last_words()}\n--- cgwd\n{both.host_log()}") from None
 
 
-@scenario("BGP with BIRD: MD5, both families each way, four-octet and two-octet AS, refresh, add-path, limits, roles", lab=False)
+@scenario("BGP with BIRD: MD5, both families each way, four-octet and two-octet AS, refresh, add-path, limits, roles, restart of either", lab=False)
 def bgp_bird(build):
     run(build, peers.Bird, {"enhanced": True, "extended": True, "restart": 120, "role": "provider"},
         exchanges_routes, takes_refresh, asks_for_refresh, sends_all_paths, shuts_down, needs_the_key, limits_prefixes,
-        speaks_two_octets, checks_roles)
+        speaks_two_octets, checks_roles, survives_restart, restarts)
 
 
-@scenario("BGP with FRR: MD5, both families each way, four-octet AS, refresh, add-path, limits, roles", lab=False)
+@scenario("BGP with FRR: MD5, both families each way, four-octet AS, refresh, add-path, limits, roles, restart of either", lab=False)
 def bgp_frr(build):
     # It can do without four-octet AS numbers only when it does without all capabilities, and then passes AS4_PATH over.
     run(build, peers.Frr, {"enhanced": True, "extended": True, "restart": 90, "role": "provider"},
-        exchanges_routes, takes_refresh, asks_for_refresh, sends_all_paths, shuts_down, needs_the_key, limits_prefixes, checks_roles)
+        exchanges_routes, takes_refresh, asks_for_refresh, sends_all_paths, shuts_down, needs_the_key, limits_prefixes, checks_roles,
+        survives_restart, restarts)
 
 
-@scenario("BGP with GoBGP: MD5, both families each way, four-octet AS, refresh, add-path, limits", lab=False)
+@scenario("BGP with GoBGP: MD5, both families each way, four-octet AS, refresh, add-path, limits, restart of either", lab=False)
 def bgp_gobgp(build):
     # It has no enhanced refresh, extended messages and roles, and no command that sends a ROUTE-REFRESH.
     run(build, peers.GoBgp, {"enhanced": False, "extended": False, "restart": 90, "role": ""},
-        exchanges_routes, asks_for_refresh, sends_all_paths, shuts_down, needs_the_key, limits_prefixes)
+        exchanges_routes, asks_for_refresh, sends_all_paths, shuts_down, needs_the_key, limits_prefixes, survives_restart, restarts)
 
 
 @scenario("BGP with OpenBGPD: both families, four-octet and two-octet AS, refresh, add-path, limits, roles", lab=False)

@@ -1,4 +1,4 @@
-"""Real BGP speakers opposite cgwd: each with one session over IPv4, which cgwd opens, and one over IPv6, which it opens."""
+"""Real BGP speakers opposite cgwd: each with one session over IPv4, which cgwd opens, and one over IPv6, which both may open."""
 import base64
 import dataclasses
 import json
