@@ -111,6 +111,11 @@ void IkePeer::Impl::on(Context& cx, const PathChanged& e) {
     backoff = {};
     return connect(cx);
   }
+  // The silence may have been the way's: who is up is asked first.
+  if (current() != nullptr) {
+    forget_beside(cx);
+    beside_at.reset();
+  }
   for (std::size_t i = 0; i < sas.size(); ++i) {
     if (sas[i]->gone) continue;
     if (sas[i]->request) resend(cx, *sas[i]);

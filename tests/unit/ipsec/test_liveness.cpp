@@ -327,6 +327,25 @@ TEST_CASE("an answer within the old IKE SA ends what was begun beside it") {
   CHECK(p.of<Moved>(kA).size() == 2);
 }
 
+TEST_CASE("a way that is back is a reason to ask within the old IKE SA first; another is begun only after that") {
+  PeerPair p = established();
+  const auto old = p.status(kA).spi_i;
+  p.cut[kA] = true;
+  p.step(kA, Suspect{.why = "the probe is unanswered"});
+  p.run_for(Millis{1000});
+  REQUIRE(p.peer(kA).ike_sas() == 2);
+  const PathChanged back{.local = test::left_peer().local, .local_id = test::left_peer().local_id};
+  p.step(kA, back);
+  CHECK(p.peer(kA).ike_sas() == 1);
+  p.run_for(Millis{701});
+  CHECK(p.peer(kA).ike_sas() == 2);
+  p.cut[kA] = false;
+  p.step(kA, back);
+  p.run_for(Seconds{8});
+  CHECK(p.status(kA).spi_i == old);
+  CHECK(p.peer(kA).ike_sas() == 1);
+}
+
 TEST_CASE("a peer that only answers is not called while it is in doubt") {
   PeerPair p = established();
   p.cut[kB] = true;
