@@ -84,7 +84,8 @@ constexpr Command kExec[] = {
      .request = "test policy"},
     {.mode = Mode::Exec,
      .pattern = "import aws LINE...",
-     .help = "Make a configuration from a file\nAWS's customer gateway configuration (XML)\nFILE [local-network "
+     .help = "Make a configuration from a file\nWhat AWS hands out: XML, JSON, the texts for vendors\nFILE [connection "
+             "VPN-ID] [local-network "
              "A.B.C.D/M] [vpc-cidr A.B.C.D/M] [certificate FILE] [private-key FILE] [ca-certificate FILE] [--output "
              "FILE] [--secrets FILE]",
      .request = "import aws"},
