@@ -178,8 +178,8 @@ def death(build, peer, role):
             done = time.monotonic()
         print(f"# back after {ready - began:.2f} s, traffic both ways {done - ready:.2f} s later", flush=True)
         bench.wait_up()
-        # We call once a second; a peer that starts by itself is taken at once.
-        check(done - ready < 3, f"traffic only {done - ready:.1f} s after the peer's return")
+        # We call once a second, a peer that starts by itself is taken at once; the guest is slow.
+        check(done - ready < 5, f"traffic only {done - ready:.1f} s after the peer's return")
 
 
 def both(build, peer, role):
