@@ -1,2 +1,0 @@
-// Boost.JSON compiled once for the program.
-#include <boost/json/src.hpp>
